@@ -1,0 +1,297 @@
+/**
+ * The router: one change in, the shapes that it reaches out, with the body that each of them gets.
+ *
+ *     record ──> per path: key ──> equality index ──> hits ──> per projection and group: a body
+ *
+ * What becomes of a shape (protocol 7.5, 7.6):
+ *
+ *     key of its path in    the old row   the new row       group      written as
+ *                           no            yes               insert     insert
+ *                           yes           no                delete     delete
+ *                           yes           yes               update     update; nothing if none of
+ *                           its
+ *                                                                      columns differ; if the row's
+ *                                                                      key differs a delete, and an
+ *                                                                      insert at op + 1
+ *
+ * Hits are chained per projection and group while the paths are probed, so that each body is
+ * written once and its ids lie together:
+ *
+ *     projection.firstUpdate ──> hit ──> hit ──> hit <── projection.lastUpdate
+ *                                ┌──────────────┬───────────┐
+ *                                │ id, gated bit│ next hit  │           index + 1, 0 at the end
+ *                                └──────────────┴───────────┘
+ *
+ * A change is written behind what the output holds and becomes part of it when all is well; if it
+ * does not fit, or the row turns out to be malformed, nothing of it remains.
+ *
+ * Exact: a shape gets a change if and only if its condition says so. Allocates nothing.
+ */
+
+import * as bodies from "./body-encoder";
+import * as tree from "./condition-tree";
+import { Path, Projection, Relation } from "./condition-tree";
+import * as index from "./equality-index";
+import * as idSet from "./id-set";
+import * as json from "./json-writer";
+import * as pathKey from "./path-key";
+import * as record from "./record";
+import { NEW, OLD } from "./record";
+import * as regions from "./regions";
+import * as shapeTable from "./shape-table";
+import { STATE_GATED } from "./shape-table";
+
+/** What became of a change. */
+export const DONE: u32 = 0;
+/** Nothing of it was kept: it does not fit, see `regions.lack`. */
+export const NO_ROOM: u32 = 1;
+/** Nothing of it was kept: the tuples are malformed, or lack a value that is needed. */
+export const UNREADABLE: u32 = 2;
+
+/** Groups of hits: what each means for a shape. */
+const DELETES: u32 = 0;
+const UPDATES: u32 = 1;
+const INSERTS: u32 = 2;
+
+/** Bit of an id in the list of matches, see `setGated`. */
+const GATED_BIT: u32 = 0x80000000;
+
+/** Ids of a group, a part at a time. */
+const members: usize = memory.data(1024, 8);
+const MEMBERS_MAX: u32 = 256;
+
+let hitCount: u32 = 0;
+let hitsMax: u32 = 0;
+let touched: Projection | null = null;
+let bodyEnd: u32 = 0;
+let matchEnd: u32 = 0;
+/** How many matches were kept since the last `takeReach`. */
+let reach: u32 = 0;
+
+/** Routes an insert. REQUIRES: the record's new side is open. */
+export function routeInsert(relation: Relation, op: u32): u32 {
+  begin();
+  let path = relation.firstPath;
+  while (path) {
+    if (path.shapeCount != 0 && pathKey.readRow(path, NEW)) probe(path, NEW, INSERTS);
+    path = path.next;
+  }
+  return finish(op);
+}
+
+/** Routes a delete. REQUIRES: the record's old side is open, with the whole row. */
+export function routeDelete(relation: Relation, op: u32): u32 {
+  begin();
+  let path = relation.firstPath;
+  while (path) {
+    if (path.shapeCount != 0 && pathKey.readRow(path, OLD)) probe(path, OLD, DELETES);
+    path = path.next;
+  }
+  return finish(op);
+}
+
+/** Routes an update. REQUIRES: both sides of the record are open, with whole rows. */
+export function routeUpdate(relation: Relation, op: u32): u32 {
+  begin();
+  let path = relation.firstPath;
+  while (path) {
+    if (path.shapeCount != 0) probeBoth(path);
+    path = path.next;
+  }
+  return finish(op);
+}
+
+/** How many matches were kept since the last call. */
+export function takeReach(): u32 {
+  const count = reach;
+  reach = 0;
+  return count;
+}
+
+// --- Probing -----------------------------------------------------------------------------------
+
+function probeBoth(path: Path): void {
+  if (pathKey.isUnchanged(path)) {
+    if (pathKey.readRow(path, NEW)) probe(path, NEW, UPDATES);
+    return;
+  }
+  const hasOld = pathKey.readRow(path, OLD);
+  const hasNew = pathKey.readRow(path, NEW);
+  // Different texts may be the same value only if Postgres did not write them; be exact all the
+  // same.
+  if (hasOld && hasNew && pathKey.areEqual(path, OLD, NEW)) {
+    probe(path, NEW, UPDATES);
+    return;
+  }
+  if (hasOld) probe(path, OLD, DELETES);
+  if (hasNew) probe(path, NEW, INSERTS);
+}
+
+function probe(path: Path, side: u32, group: u32): void {
+  const set = index.find(path, side);
+  if (set == index.NONE) return;
+  if (!idSet.isSet(set)) {
+    hit(set, group);
+    return;
+  }
+  let from: u32 = 0;
+  while (true) {
+    const count = idSet.copyTo(set, members, MEMBERS_MAX, from);
+    for (let n: u32 = 0; n < count; n += 1) {
+      from = load<u32>(members + ((<usize>n) << 2));
+      hit(from, group);
+    }
+    if (count < MEMBERS_MAX) return;
+    from += 1;
+  }
+}
+
+/** Notes that a shape is reached. Beyond the room there is it only counts. */
+function hit(id: u32, group: u32): void {
+  hitCount += 1;
+  if (hitCount > hitsMax) return;
+  const projection = tree.templateAt(shapeTable.template(id)).projection;
+  const gated = shapeTable.state(id) & STATE_GATED ? GATED_BIT : 0;
+  const at = regions.hitAddress(hitCount - 1);
+  store<u32>(at, id | gated);
+  store<u32>(at, 0, 4);
+
+  if (!projection.isTouched) {
+    projection.isTouched = 1;
+    projection.nextTouched = touched;
+    touched = projection;
+  }
+  const chain = chainOf(projection, group);
+  const last = load<u32>(chain, 4);
+  if (last == 0) store<u32>(chain, hitCount);
+  else store<u32>(regions.hitAddress(last - 1), hitCount, 4);
+  store<u32>(chain, hitCount, 4);
+}
+
+/** Where the index + 1 of the first and of the last hit of a group lie. */
+function chainOf(projection: Projection, group: u32): usize {
+  return (
+    changetype<usize>(projection) + offsetof<Projection>("firstDelete") + ((<usize>group) << 3)
+  );
+}
+
+// --- Writing -----------------------------------------------------------------------------------
+
+function begin(): void {
+  hitCount = 0;
+  hitsMax = regions.matchesMax() - regions.matches();
+  touched = null;
+}
+
+/** Writes the bodies for all hits and keeps them, or keeps nothing. */
+function finish(op: u32): u32 {
+  if (hitCount == 0) return isReadable() ? DONE : UNREADABLE;
+  bodyEnd = regions.bodies();
+  matchEnd = regions.matches();
+  json.open(regions.bytesCursor(), regions.bytesLimit());
+  let isWritten = isReadable();
+  if (isWritten && hitCount > hitsMax) {
+    regions.lack(regions.SHORT_OF_MATCHES);
+    isWritten = false;
+  }
+  let projection = touched;
+  while (projection) {
+    isWritten = isWritten && writeProjection(projection, op);
+    const next = projection.nextTouched;
+    forgetHits(projection);
+    projection = next;
+  }
+  if (!isReadable()) return UNREADABLE;
+  if (!isWritten) return NO_ROOM;
+  reach += matchEnd - regions.matches();
+  regions.keep(json.position(), bodyEnd, matchEnd);
+  return DONE;
+}
+
+/** Whether the record has turned out as it should so far. */
+function isReadable(): bool {
+  return record.faultFound() == 0 && !record.lacksValue();
+}
+
+function writeProjection(projection: Projection, op: u32): bool {
+  if (projection.firstDelete != 0) {
+    const first = matchEnd;
+    const gated = listMatches(projection.firstDelete);
+    if (!writeBody(bodies.DELETE, projection, op, first, gated)) return false;
+  }
+  if (projection.firstUpdate != 0 && !writeUpdate(projection, op)) return false;
+  if (projection.firstInsert != 0) {
+    const first = matchEnd;
+    const gated = listMatches(projection.firstInsert);
+    if (!writeBody(bodies.INSERT, projection, op, first, gated)) return false;
+  }
+  return true;
+}
+
+function writeUpdate(projection: Projection, op: u32): bool {
+  if (!bodies.isVisible(projection)) return true;
+  const first = matchEnd;
+  const gated = listMatches(projection.firstUpdate);
+  if (!bodies.isKeyChanged(projection.relation)) {
+    return writeBody(bodies.UPDATE, projection, op, first, gated);
+  }
+  // Both halves go to the same shapes, and share the list of them.
+  return (
+    writeBody(bodies.DELETE_MOVED, projection, op, first, gated) &&
+    writeBody(bodies.INSERT_MOVED, projection, op + 1, first, gated)
+  );
+}
+
+/** Lists the ids of a chain of hits. Returns whether one of them is gated. */
+function listMatches(chain: u32): bool {
+  let any: u32 = 0;
+  let next = chain;
+  while (next != 0) {
+    const at = regions.hitAddress(next - 1);
+    const id = load<u32>(at);
+    any |= id;
+    store<u32>(regions.matchAddress(matchEnd), id);
+    matchEnd += 1;
+    next = load<u32>(at, 4);
+  }
+  return (any & GATED_BIT) != 0;
+}
+
+function writeBody(
+  operation: u32,
+  projection: Projection,
+  op: u32,
+  firstMatch: u32,
+  isGated: bool,
+): bool {
+  if (bodyEnd == regions.bodiesMax()) {
+    regions.lack(regions.SHORT_OF_BODIES);
+    return false;
+  }
+  const start = json.position();
+  bodies.encode(operation, projection, op);
+  if (json.isFull()) {
+    regions.lack(regions.SHORT_OF_BYTES);
+    return false;
+  }
+  const row = regions.bodyRow(bodyEnd);
+  store<u32>(row, <u32>start);
+  store<u32>(row, <u32>(json.position() - start), 4);
+  store<u32>(row, op, 8);
+  store<u32>(row, firstMatch, 12);
+  store<u32>(row, matchEnd - firstMatch, 16);
+  store<u32>(row, <u32>isGated, 20);
+  bodyEnd += 1;
+  return true;
+}
+
+function forgetHits(projection: Projection): void {
+  projection.isTouched = 0;
+  projection.nextTouched = null;
+  projection.firstDelete = 0;
+  projection.lastDelete = 0;
+  projection.firstUpdate = 0;
+  projection.lastUpdate = 0;
+  projection.firstInsert = 0;
+  projection.lastInsert = 0;
+}

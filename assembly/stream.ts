@@ -1,0 +1,217 @@
+/**
+ * The stream: from frames to changes. It knows what a transaction is, counts the changes in it,
+ * takes row changes to the router and stops where TypeScript has to act.
+ *
+ * The op of a change is its place in the transaction, counted in twos over all changes that
+ * Postgres delivers, wanted or not (protocol 6); the odd number is for the second half of a key
+ * change.
+ *
+ * Invariants:
+ *
+ *   1. A frame is consumed when all that it asks for is done, and then only. So a stop for want of
+ *      room leaves the change pending, and the next run starts it again.
+ *   2. Between two runs the record and the projections hold nothing that matters.
+ *
+ * Allocates nothing.
+ */
+
+import * as bodies from "./body-encoder";
+import { Relation } from "./condition-tree";
+import * as pgoutput from "./pgoutput";
+import * as record from "./record";
+import * as regions from "./regions";
+import * as router from "./router";
+import * as state from "./run-state";
+import * as scout from "./scout";
+import * as wire from "./wire";
+
+const BEGIN_SIZE: usize = 21;
+const COMMIT_SIZE: usize = 26;
+
+/** Not a stop: on with the next frame. */
+const GO_ON: u32 = 0xffffffff;
+
+let isInTransaction: bool = false;
+/** Whether the transaction lies at or below `skipLsn`. */
+let isSkipped: bool = false;
+let skipLsn: u64 = 0;
+/** Number of the transaction in this process, for `relation.reportedIn`. 0 is none. */
+let serial: u32 = 0;
+let op: u32 = 0;
+/** Whether a body of this transaction was written. */
+let hasReached: bool = false;
+let stopsAtEveryCommit: bool = false;
+
+export function skipTo(lsn: u64): void {
+  skipLsn = lsn;
+}
+
+export function setStopAtEveryCommit(isWanted: bool): void {
+  stopsAtEveryCommit = isWanted;
+}
+
+/** Counts changes of the transaction that TypeScript deals with. */
+export function addOps(count: u32): void {
+  op += count * 2;
+  state.set(state.OP, op);
+}
+
+/** Forgets input, output and a half-received transaction. */
+export function reset(): void {
+  regions.clearInput();
+  scout.forget();
+  regions.clearOutput();
+  regions.forgetLack();
+  const bodiesAddress = state.get(state.BODIES_ADDRESS);
+  const matchesAddress = state.get(state.MATCHES_ADDRESS);
+  state.clear();
+  state.set(state.BODIES_ADDRESS, bodiesAddress);
+  state.set(state.MATCHES_ADDRESS, matchesAddress);
+  isInTransaction = false;
+  isSkipped = false;
+  hasReached = false;
+  op = 0;
+}
+
+/** Deals with pending frames until there is a reason to stop. */
+export function run(): u32 {
+  let outcome = GO_ON;
+  while (outcome == GO_ON) outcome = step();
+  state.set(state.OP, op);
+  state.set(state.IN_TRANSACTION, <u32>isInTransaction);
+  regions.publishPending();
+  return outcome;
+}
+
+function step(): u32 {
+  const frame = wire.next();
+  if (frame == wire.WAL_DATA) return message(wire.messageStart(), wire.messageEnd());
+  if (frame == wire.INCOMPLETE) return state.NEEDS_INPUT;
+  if (frame == wire.BAD) return malformed(wire.badReason());
+  if (frame == wire.KEEPALIVE_FRAME) {
+    state.setLong(state.WAL_END, wire.keepaliveWalEnd());
+    state.set(state.REPLY_REQUESTED, <u32>wire.isReplyRequested());
+    wire.consume();
+    return state.KEEPALIVE;
+  }
+  const start = wire.foreignStart();
+  return hand(state.FOREIGN_FRAME, wire.foreignType(), start, wire.messageEnd() - start);
+}
+
+function message(start: usize, end: usize): u32 {
+  const kind = <u32>load<u8>(start);
+  if (pgoutput.isChange(kind)) return change(kind, start, end);
+  if (kind == pgoutput.BEGIN) return begin(start, end);
+  if (kind == pgoutput.COMMIT) return commit(start, end);
+  if (kind == pgoutput.RELATION) return hand(state.MESSAGE, kind, start, end - start);
+  if (kind == pgoutput.TRUNCATE) {
+    if (!isInTransaction) return malformed(state.BAD_TRANSACTION);
+    if (!isSkipped) return hand(state.MESSAGE, kind, start, end - start);
+  } else if (kind != pgoutput.TYPE && kind != pgoutput.ORIGIN && kind != pgoutput.MESSAGE) {
+    return malformed(state.BAD_MESSAGE_KIND);
+  }
+  wire.consume();
+  return GO_ON;
+}
+
+/** Hands bytes to TypeScript. They stay where they are until more input comes. */
+function hand(outcome: u32, kind: u32, start: usize, size: usize): u32 {
+  state.set(state.MESSAGE_KIND, kind);
+  state.set(state.MESSAGE_ADDRESS, <u32>start);
+  state.set(state.MESSAGE_SIZE, <u32>size);
+  wire.consume();
+  return outcome;
+}
+
+function malformed(reason: u32): u32 {
+  state.set(state.REASON, reason);
+  return state.MALFORMED;
+}
+
+// --- Transactions ------------------------------------------------------------------------------
+
+function begin(start: usize, end: usize): u32 {
+  if (end - start < BEGIN_SIZE) return malformed(state.BAD_MESSAGE_SIZE);
+  if (isInTransaction) return malformed(state.BAD_TRANSACTION);
+  const lsn = bswap<u64>(load<u64>(start + 1));
+  const xid = bswap<u32>(load<u32>(start + 17));
+  isInTransaction = true;
+  isSkipped = lsn <= skipLsn;
+  hasReached = false;
+  op = 0;
+  serial += 1;
+  state.setLong(state.TRANSACTION_LSN, lsn);
+  state.set(state.XID, xid);
+  bodies.setTransaction(lsn, xid);
+  wire.consume();
+  return GO_ON;
+}
+
+function commit(start: usize, end: usize): u32 {
+  if (end - start < COMMIT_SIZE) return malformed(state.BAD_MESSAGE_SIZE);
+  const lsn = bswap<u64>(load<u64>(start + 2));
+  if (!isInTransaction || lsn != state.getLong(state.TRANSACTION_LSN)) {
+    return malformed(state.BAD_TRANSACTION);
+  }
+  isInTransaction = false;
+  state.setLong(state.COMMIT_LSN, lsn);
+  state.setLong(state.END_LSN, bswap<u64>(load<u64>(start + 10)));
+  state.setLong(state.COMMIT_TIME, bswap<u64>(load<u64>(start + 18)));
+  wire.consume();
+  return hasReached || stopsAtEveryCommit ? state.COMMIT : GO_ON;
+}
+
+// --- Row changes -------------------------------------------------------------------------------
+
+function change(kind: u32, start: usize, end: usize): u32 {
+  if (!isInTransaction) return malformed(state.BAD_TRANSACTION);
+  if (isSkipped || scout.isUnwanted(wire.frameStart())) return pass();
+  const what = pgoutput.openChange(start, end);
+  if (what == pgoutput.MALFORMED) return malformed(pgoutput.reasonFound());
+  if (what == pgoutput.UNWATCHED) return pass();
+  const relation = pgoutput.relationOfChange();
+  if (what == pgoutput.UNROUTABLE) return unroutable(relation, pgoutput.reasonFound());
+
+  let result: u32;
+  if (kind == pgoutput.INSERT) result = router.routeInsert(relation, op);
+  else if (kind == pgoutput.DELETE) result = router.routeDelete(relation, op);
+  else result = router.routeUpdate(relation, op);
+  if (result == router.DONE) {
+    if (router.takeReach() != 0) hasReached = true;
+    return pass();
+  }
+  if (result == router.NO_ROOM) return noRoom();
+  if (record.faultFound() != 0) return malformed(record.faultFound());
+  return unroutable(relation, state.TOAST_MISSING);
+}
+
+/** Counts the change and goes on behind it. */
+function pass(): u32 {
+  op += 2;
+  wire.consume();
+  return GO_ON;
+}
+
+/**
+ * The change fits nowhere as it is: either there is output to be taken first, or too little room.
+ */
+function noRoom(): u32 {
+  if (!regions.isOutputEmpty()) {
+    regions.forgetLack();
+    return state.OUTPUT_FULL;
+  }
+  state.set(state.GROWTH_BYTES, <u32>regions.growthBytes());
+  return state.NEEDS_GROWTH;
+}
+
+/**
+ * Passes over a change that cannot be routed exactly, with a stop if it is the first of its kind.
+ */
+function unroutable(relation: Relation, reason: u32): u32 {
+  pass();
+  if (relation.reportedIn == serial) return GO_ON;
+  relation.reportedIn = serial;
+  state.set(state.RELATION, relation.id);
+  state.set(state.REASON, reason);
+  return state.UNROUTABLE;
+}

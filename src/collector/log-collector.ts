@@ -1,0 +1,287 @@
+/**
+ * The single writer: takes the bytes of the replication stream in order, has the core route them,
+ * and hands what came out to the shapes.
+ *
+ *     socket --bytes--> router.receive, router.run --stop--> subscriber --> storage
+ *        ^                                                                     |
+ *        └------ pause, acknowledge <------ acknowledger <----- durable <------┘
+ *
+ * One crossing into the core routes as many rows as have arrived; it comes back only where
+ * TypeScript has something to do. Work that has to wait (a table that changed its form, a full
+ * journal) suspends the loop and pauses the socket; bytes that arrive meanwhile stay in the core.
+ *
+ * Invariants:
+ *
+ *   1. The subscriber sees changes in the order of the stream, one transaction at a time.
+ *   2. Shapes are added and removed at transaction boundaries only (law 4).
+ *   3. While suspended nothing is taken from the core.
+ */
+
+import { decodeMessage } from "../decoder/pgoutput.ts";
+import { assert } from "../lib/assert.ts";
+import { asError, LitzError } from "../lib/errors.ts";
+import type { RelationId } from "../model/ids.ts";
+import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
+import { RunOutcome, type Router } from "../router/router.ts";
+import type { Acknowledger } from "./acknowledger.ts";
+import type { Subscriber } from "./subscriber.ts";
+
+/** What the collector needs of the connection that the bytes come from. */
+export interface ReplicationSource {
+  pause(): void;
+  resume(): void;
+  /** Remembers what the next status update confirms. */
+  setAcknowledged(lsn: Lsn): void;
+  /** Sends a status update at once: Postgres asked. */
+  sendStatus(): void;
+  /** Gives back a frame that is not replication data: an error, a notice, the end of the copy. */
+  handOver(frame: Uint8Array): void;
+}
+
+/** Where storage says that it is full, and when it no longer is. */
+export interface Congestion {
+  readonly isCongested: boolean;
+  relieved(): Promise<void>;
+}
+
+export interface LogCollectorOptions {
+  readonly router: Router;
+  readonly acknowledger: Acknowledger;
+  readonly congestion: Congestion;
+  readonly subscriber: Subscriber;
+  /** Which table a relation of the core is. */
+  readonly oidOf: (relation: RelationId) => number;
+  /** The largest single change, in bytes. */
+  readonly rowBytesMax: number;
+}
+
+export class LogCollector {
+  readonly #options: LogCollectorOptions;
+  readonly #router: Router;
+  readonly #subscriber: Subscriber;
+  readonly #acknowledger: Acknowledger;
+  #source: ReplicationSource | undefined;
+  /** Told when the stream cannot go on: the connection has to be made anew. */
+  #fail: (error: Error) => void = () => undefined;
+  /** Commit LSN of the last transaction that was read to its end, on this connection or before. */
+  #committed: Lsn = LSN_ZERO;
+  #isSuspended = false;
+  #isDraining = false;
+  #isBoundaryWanted = false;
+  /** Whether something of the transaction being read was appended to storage. */
+  #isAppended = false;
+
+  constructor(options: LogCollectorOptions) {
+    this.#options = options;
+    this.#router = options.router;
+    this.#subscriber = options.subscriber;
+    this.#acknowledger = options.acknowledger;
+  }
+
+  /** What is durable when the process starts: Postgres may send it again. */
+  startAt(position: Lsn): void {
+    this.#committed = position;
+    this.#acknowledger.startAt(position);
+  }
+
+  /** A connection is up: its first bytes follow. */
+  attach(source: ReplicationSource, fail: (error: Error) => void): void {
+    assert(this.#source === undefined, "one connection at a time");
+    this.#router.skipTo(this.#committed);
+    this.#source = source;
+    this.#fail = fail;
+  }
+
+  /** The connection is gone, perhaps in the middle of a transaction. */
+  detach(): void {
+    this.#source = undefined;
+    this.#fail = () => undefined;
+    this.#noteCommits();
+    if (this.#router.isInTransaction) this.#subscriber.rolledBack(this.#router.transactionLsn);
+    this.#router.resetStream();
+    this.#isAppended = false;
+    this.#runBoundaryIfWanted();
+  }
+
+  /** Bytes of the socket. Copies them. */
+  onBytes(chunk: Uint8Array): void {
+    if (!this.#router.receive(chunk)) {
+      this.#fail(
+        new LitzError(
+          "a row change does not fit in the core's memory; raise LITZ_CORE_MEMORY_MAX",
+          { code: "CORE_MEMORY_EXHAUSTED" },
+        ),
+      );
+      return;
+    }
+    if (!this.#isSuspended) this.#drain();
+  }
+
+  /** Calls the subscriber's `boundary` as soon as no transaction is being read. */
+  requestBoundary(): void {
+    this.#isBoundaryWanted = true;
+    this.#router.stopsAtEveryCommit = true;
+    if (!this.#isDraining) this.#runBoundaryIfWanted();
+  }
+
+  /** Storage has synced up to here. */
+  durable(position: Lsn): void {
+    this.#acknowledger.durable(position);
+    this.acknowledge();
+  }
+
+  /** Tells the connection what may be confirmed by now. */
+  acknowledge(): void {
+    this.#source?.setAcknowledged(this.#acknowledger.acknowledged);
+  }
+
+  #drain(): void {
+    this.#isDraining = true;
+    try {
+      while (this.#source !== undefined) {
+        const outcome = this.#router.run();
+        this.#takeBodies();
+        if (outcome === RunOutcome.NEEDS_INPUT) break;
+        const pending = this.#handle(outcome) ?? this.#congestion();
+        if (pending !== undefined) {
+          this.#suspend(pending);
+          break;
+        }
+      }
+    } catch (error) {
+      this.#fail(asError(error));
+    } finally {
+      this.#isDraining = false;
+    }
+    this.#noteCommits();
+    this.#runBoundaryIfWanted();
+  }
+
+  /** Acts upon a stop. A promise means: nothing more may be routed before it settles. */
+  #handle(outcome: RunOutcome): Promise<void> | undefined {
+    switch (outcome) {
+      case RunOutcome.COMMIT:
+        this.#commit();
+        return undefined;
+      case RunOutcome.MESSAGE:
+        return this.#message();
+      case RunOutcome.KEEPALIVE:
+        this.#keepalive();
+        return undefined;
+      case RunOutcome.FOREIGN_FRAME:
+        this.#handOver();
+        return undefined;
+      case RunOutcome.UNROUTABLE:
+        return this.#subscriber.unroutable(
+          this.#options.oidOf(this.#router.unroutableRelation),
+          this.#router.unroutableReason,
+        );
+      case RunOutcome.NEEDS_GROWTH:
+        this.#grow();
+        return undefined;
+      case RunOutcome.MALFORMED:
+        throw new LitzError(
+          `the replication stream is not what Postgres sends (reason ${this.#router.malformedReason})`,
+          { code: "REPLICATION_MALFORMED", retriable: true },
+        );
+      default:
+        return undefined;
+    }
+  }
+
+  #takeBodies(): void {
+    if (this.#router.bodyCount === 0) return;
+    if (this.#subscriber.changes()) this.#isAppended = true;
+    this.#router.clearOutput();
+  }
+
+  #commit(): void {
+    const { commitLsn, endLsn } = this.#router;
+    if (this.#isAppended) this.#subscriber.committed(commitLsn);
+    this.#acknowledger.committed(commitLsn, endLsn, this.#isAppended);
+    this.#committed = maxLsn(this.#committed, commitLsn);
+    this.#isAppended = false;
+    if (this.#isBoundaryWanted) this.#boundary();
+  }
+
+  /** Transactions that reached no shape pass without a stop; what may be confirmed moves with them. */
+  #noteCommits(): void {
+    const { commitLsn, endLsn } = this.#router;
+    if (endLsn > 0n) this.#acknowledger.committed(commitLsn, endLsn, false);
+    this.#committed = maxLsn(this.#committed, commitLsn);
+    this.acknowledge();
+    if (!this.#router.isInTransaction) this.#subscriber.progressed(this.#acknowledger.received);
+  }
+
+  #message(): Promise<void> | undefined {
+    const { bytes, messageAddress, messageSize } = this.#router;
+    const message = decodeMessage(bytes.subarray(messageAddress, messageAddress + messageSize));
+    if (message.kind === "relation") return this.#subscriber.relation(message);
+    if (message.kind === "truncate") {
+      this.#router.addOps(message.relationOids.length);
+      return this.#subscriber.truncated(message.relationOids);
+    }
+    return undefined;
+  }
+
+  #keepalive(): void {
+    // In the middle of a transaction the server's position says nothing about what we have.
+    if (!this.#router.isInTransaction) this.#acknowledger.keepalive(this.#router.walEnd);
+    this.acknowledge();
+    if (this.#router.isReplyRequested) this.#source?.sendStatus();
+  }
+
+  #handOver(): void {
+    const { bytes, messageAddress, messageSize, messageKind } = this.#router;
+    const frame = Buffer.alloc(5 + messageSize);
+    frame[0] = messageKind;
+    frame.writeUInt32BE(messageSize + 4, 1);
+    frame.set(bytes.subarray(messageAddress, messageAddress + messageSize), 5);
+    this.#source?.handOver(frame);
+  }
+
+  #grow(): void {
+    const { growthBytes } = this.#router;
+    // A body is at most six times its row (every byte escaped), and there may be one per mode.
+    if (growthBytes > 16 * this.#options.rowBytesMax || !this.#router.grow()) {
+      throw new LitzError(
+        `one change needs ${growthBytes} bytes; raise LITZ_ROW_MAX or LITZ_CORE_MEMORY_MAX`,
+        { code: "CORE_MEMORY_EXHAUSTED" },
+      );
+    }
+  }
+
+  #congestion(): Promise<void> | undefined {
+    const { congestion } = this.#options;
+    return congestion.isCongested ? congestion.relieved() : undefined;
+  }
+
+  #suspend(pending: Promise<void>): void {
+    this.#isSuspended = true;
+    const source = this.#source;
+    source?.pause();
+    pending.then(
+      () => {
+        this.#isSuspended = false;
+        // The connection may have broken meanwhile; its successor starts with an empty core.
+        source?.resume();
+        this.#drain();
+      },
+      (error: unknown) => {
+        this.#isSuspended = false;
+        this.#fail(asError(error));
+      },
+    );
+  }
+
+  #runBoundaryIfWanted(): void {
+    if (!this.#isBoundaryWanted || this.#isSuspended || this.#router.isInTransaction) return;
+    this.#boundary();
+  }
+
+  #boundary(): void {
+    this.#isBoundaryWanted = false;
+    this.#router.stopsAtEveryCommit = false;
+    this.#subscriber.boundary();
+  }
+}

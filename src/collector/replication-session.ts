@@ -1,0 +1,167 @@
+/**
+ * Keeps the replication stream up: connect, lock, slot, stream; when it ends, wait and begin again.
+ * Ids, shapes and everything in the core stay as they are meanwhile (law 8); only the transaction
+ * that was being read is forgotten, and sent again.
+ */
+
+import type { Clock } from "../lib/clock.ts";
+import { asError, LitzError } from "../lib/errors.ts";
+import type { Logger } from "../lib/logger.ts";
+import type { Timers } from "../lib/timers.ts";
+import type { Lsn } from "../model/lsn.ts";
+import type { ConnectionOptions } from "../postgres/connection-options.ts";
+import { Backoff } from "../postgres/reconnect.ts";
+import { ReplicationConnection } from "../postgres/replication-connection.ts";
+import { ReplicationStream, type ByteSink } from "../postgres/replication-stream.ts";
+import { acquireSlotLock, ensureSlot, type ReplicationNames } from "../postgres/slot.ts";
+import type { LogCollector } from "./log-collector.ts";
+
+/** Who wants to know how far the session has got. */
+export interface SessionListener {
+  /** Another instance holds the lock. */
+  waitingForLock(): void;
+  /** The slot is gone, with it what happened since: every shape there is must go before it is made. */
+  slotLost(reason: "missing" | "invalidated"): Promise<void>;
+  /** The stream is about to begin; nothing that committed up to `confirmed` will be sent again. */
+  beginning(confirmed: Lsn): void;
+  active(): void;
+  inactive(error: LitzError): void;
+}
+
+export interface ReplicationSessionOptions {
+  readonly connection: ConnectionOptions;
+  readonly names: ReplicationNames;
+  readonly walSenderTimeoutMs: number;
+  readonly collector: LogCollector;
+  readonly listener: SessionListener;
+  /** What to confirm when the stream begins. */
+  readonly acknowledged: () => Lsn;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+}
+
+export class ReplicationSession {
+  readonly #options: ReplicationSessionOptions;
+  readonly #stop = new AbortController();
+  #stream: ReplicationStream | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: ReplicationSessionOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Ends the stream in order, so that the slot is free at once. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#stream?.close();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { listener, logger, timers } = this.#options;
+    const { signal } = this.#stop;
+    const backoff = new Backoff(Math.random);
+    while (!signal.aborted) {
+      const error = await this.#serve(() => backoff.reset());
+      if (signal.aborted || error === undefined) break;
+      const delayMs = backoff.nextDelayMs();
+      logger.warn({ error: error.message, delayMs }, "replication stopped; it will be resumed");
+      listener.inactive(error);
+      await new Promise<void>((resolve) => {
+        const cancel = timers.after(delayMs, resolve);
+        signal.addEventListener("abort", () => {
+          cancel();
+          resolve();
+        });
+      });
+    }
+  }
+
+  /** One connection, from its making to its end. Returns what ended it, never throws. */
+  async #serve(onActive: () => void): Promise<LitzError | undefined> {
+    const { acknowledged, clock, collector, listener, names, timers } = this.#options;
+    let connection: ReplicationConnection | undefined;
+    try {
+      connection = await ReplicationConnection.open(this.#options.connection, this.#stop.signal);
+      await acquireSlotLock(connection, names.slot, {
+        signal: this.#stop.signal,
+        onWait: () => listener.waitingForLock(),
+      });
+      const slot = await ensureSlot(connection, names.slot, (reason) => listener.slotLost(reason));
+      listener.beginning(slot.confirmedFlushLsn);
+
+      const sink = new EarlySink(collector);
+      const stream = await ReplicationStream.start(connection, {
+        ...names,
+        startLsn: acknowledged(),
+        sink,
+        clock,
+        timers,
+        walSenderTimeoutMs: this.#options.walSenderTimeoutMs,
+      });
+      onActive();
+      return await this.#follow(stream, sink, connection);
+    } catch (error) {
+      return asLitzError(error);
+    } finally {
+      await connection?.close();
+    }
+  }
+
+  async #follow(
+    stream: ReplicationStream,
+    sink: EarlySink,
+    connection: ReplicationConnection,
+  ): Promise<LitzError | undefined> {
+    const { collector, listener, logger, names } = this.#options;
+    let failure: Error | undefined;
+    this.#stream = stream;
+    collector.attach(stream, (error) => {
+      failure ??= error;
+      connection.destroy();
+    });
+    try {
+      sink.open();
+      listener.active();
+      logger.info({ slot: names.slot }, "following the replication stream");
+      if (this.#stop.signal.aborted) await stream.close();
+      const ended = await stream.ended;
+      return failure === undefined ? ended : asLitzError(failure);
+    } finally {
+      this.#stream = undefined;
+      collector.detach();
+    }
+  }
+}
+
+/** Keeps what arrives before the stream is in our hands: the first read, as a rule. */
+class EarlySink implements ByteSink {
+  readonly #sink: ByteSink;
+  #early: Uint8Array[] | undefined = [];
+
+  constructor(sink: ByteSink) {
+    this.#sink = sink;
+  }
+
+  onBytes(chunk: Uint8Array): void {
+    if (this.#early === undefined) this.#sink.onBytes(chunk);
+    else this.#early.push(chunk.slice());
+  }
+
+  open(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const chunk of early) this.#sink.onBytes(chunk);
+  }
+}
+
+function asLitzError(thrown: unknown): LitzError {
+  if (thrown instanceof LitzError) return thrown;
+  const error = asError(thrown);
+  return new LitzError(error.message, { code: "REPLICATION_FAILED", retriable: true, cause: error });
+}

@@ -1,0 +1,40 @@
+/**
+ * Who the collector hands a transaction to, fragment by fragment. The collector owns this
+ * interface and `shapes/` implements it, so that data flows against the import arrow.
+ *
+ * The collector calls in the order of the stream and never calls before an answer that is a promise
+ * has settled. Between `committed` and the next `changes` lies a transaction boundary.
+ */
+
+import type { RelationMessage } from "../decoder/pgoutput.ts";
+import type { Lsn } from "../model/lsn.ts";
+import type { UnroutableReason } from "../router/router.ts";
+
+export interface Subscriber {
+  /**
+   * The router's output holds bodies of a transaction. They are valid during the call only.
+   * Returns whether anything was appended to storage.
+   */
+  changes(): boolean;
+
+  /** The transaction is complete. Only called when some `changes` of it returned true. */
+  committed(commitLsn: Lsn): void;
+
+  /** The transaction will be sent again from its beginning: forget what was taken of it. */
+  rolledBack(commitLsn: Lsn): void;
+
+  /** No transaction is being read: shapes may come and go. Called when it was asked for. */
+  boundary(): void;
+
+  /** No transaction is being read, and every one that committed up to here has been seen. */
+  progressed(received: Lsn): void;
+
+  /** A table is described, at its first change in a session and after every change of its form. */
+  relation(message: RelationMessage): Promise<void> | undefined;
+
+  /** Tables were emptied. */
+  truncated(relationOids: readonly number[]): Promise<void> | undefined;
+
+  /** A change of this table could not be routed exactly: its shapes cannot be kept. */
+  unroutable(relationOid: number, reason: UnroutableReason): Promise<void> | undefined;
+}

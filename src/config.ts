@@ -1,0 +1,253 @@
+/**
+ * The environment, read once, into a typed Config. Names and meanings are those of protocol section
+ * 15; what is only ours is prefixed `LITZ_`. Every limit of the engine stands here with its unit and
+ * default. A wrong value stops the start with one line: its name, what it was, what is allowed.
+ */
+
+import { LitzError } from "./lib/errors.ts";
+
+export class ConfigError extends LitzError {
+  override readonly name = "ConfigError";
+
+  constructor(variable: string, got: string, allowed: string) {
+    super(`${variable} is ${got === "" ? "empty" : JSON.stringify(got)}; allowed: ${allowed}`, {
+      code: "CONFIG_INVALID",
+    });
+  }
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export interface Config {
+  readonly databaseUrl: string;
+  /** Queries may go through a pooler; replication never does. */
+  readonly pooledDatabaseUrl: string;
+  readonly databaseCaCertificateFile: string | undefined;
+  readonly databasePoolSize: number;
+  /** `single_stack` unless set; part of tag hashes (protocol 14.4). */
+  readonly databaseId: string;
+  /** Suffix of slot and publication. */
+  readonly replicationStreamId: string;
+  readonly manualTablePublishing: boolean;
+  readonly dropSlotOnShutdown: boolean;
+
+  /** Undefined: insecure mode, chosen explicitly. */
+  readonly secret: string | undefined;
+  readonly port: number;
+  readonly host: string;
+  readonly enableDelete: boolean;
+  readonly cacheMaxAgeSeconds: number;
+  readonly cacheStaleAgeSeconds: number;
+  readonly longPollTimeoutMs: number;
+  readonly maxConcurrentRequests: { readonly initial: number; readonly existing: number };
+  /** How long a request waits for a service that is starting. */
+  readonly readyTimeoutMs: number;
+  /** How long a reader may take no byte of an answer before its connection is reset. */
+  readonly stalledReaderTimeoutMs: number;
+
+  readonly storageDirectory: string;
+  /** `MEMORY`: a temporary directory that goes with the process. */
+  readonly isStorageTemporary: boolean;
+  readonly chunkBytesThreshold: number;
+
+  /** Bytes of changes held back for one shape whose snapshot is not placed in time yet. */
+  readonly snapshotBufferBytesMax: number;
+  /** The largest single row change accepted from Postgres. */
+  readonly rowBytesMax: number;
+  /** Bytes of linear memory; new shapes get a 503 beyond. */
+  readonly coreMemoryMax: number;
+
+  readonly logLevel: LogLevel;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const MIB = 1024 * 1024;
+
+/**
+ * @throws {ConfigError} for the first variable that is wrong.
+ */
+export function readConfig(environment: Environment): Config {
+  const read = new Reader(environment);
+  const databaseUrl = read.url("DATABASE_URL");
+  return {
+    databaseUrl,
+    pooledDatabaseUrl: read.optionalUrl(
+      ["ELECTRIC_POOLED_DATABASE_URL", "ELECTRIC_QUERY_DATABASE_URL"],
+      databaseUrl,
+    ),
+    databaseCaCertificateFile: read.text("ELECTRIC_DATABASE_CA_CERTIFICATE_FILE"),
+    databasePoolSize: read.integer("ELECTRIC_DB_POOL_SIZE", 20, 1, 1000),
+    databaseId: read.text("ELECTRIC_DATABASE_ID") ?? "single_stack",
+    replicationStreamId: read.pattern(
+      "ELECTRIC_REPLICATION_STREAM_ID",
+      "default",
+      /^[a-z0-9_]{1,40}$/,
+      "1 to 40 lower-case letters, digits and underscores",
+    ),
+    manualTablePublishing: read.boolean("ELECTRIC_MANUAL_TABLE_PUBLISHING"),
+    dropSlotOnShutdown: read.boolean("CLEANUP_REPLICATION_SLOTS_ON_SHUTDOWN"),
+
+    secret: read.secret(),
+    port: read.integer("ELECTRIC_PORT", 3000, 0, 65_535),
+    host: read.boolean("ELECTRIC_LISTEN_ON_IPV6") ? "::" : (read.text("LITZ_HOST") ?? "0.0.0.0"),
+    enableDelete: read.boolean("ELECTRIC_ENABLE_INTEGRATION_TESTING"),
+    cacheMaxAgeSeconds: read.integer("ELECTRIC_CACHE_MAX_AGE", 60, 0, 31_536_000),
+    cacheStaleAgeSeconds: read.integer("ELECTRIC_CACHE_STALE_AGE", 300, 0, 31_536_000),
+    longPollTimeoutMs: read.integer("ELECTRIC_LONG_POLL_TIMEOUT", 20_000, 0, 600_000),
+    maxConcurrentRequests: read.requestLimits("ELECTRIC_MAX_CONCURRENT_REQUESTS"),
+    readyTimeoutMs: read.duration("LITZ_READY_TIMEOUT", 5_000, 0, 600_000),
+    stalledReaderTimeoutMs: read.duration("LITZ_STALLED_READER_TIMEOUT", 60_000, 1_000, 3_600_000),
+
+    storageDirectory: read.text("ELECTRIC_STORAGE_DIR") ?? "./persistent",
+    isStorageTemporary: read.isStorageTemporary(),
+    // The floor keeps a chunk above one page of the log reader's bookkeeping; the client suite uses 10 kB.
+    chunkBytesThreshold: read.size(
+      "ELECTRIC_SHAPE_CHUNK_BYTES_THRESHOLD",
+      10 * MIB,
+      1_000,
+      1024 * MIB,
+    ),
+
+    snapshotBufferBytesMax: read.size("LITZ_SNAPSHOT_BUFFER_MAX", 64 * MIB, MIB, 1024 * MIB),
+    rowBytesMax: read.size("LITZ_ROW_MAX", 256 * MIB, MIB, 1024 * MIB),
+    coreMemoryMax: read.size("LITZ_CORE_MEMORY_MAX", 4096 * MIB, 32 * MIB, 4096 * MIB),
+
+    logLevel: read.logLevel("ELECTRIC_LOG_LEVEL"),
+  };
+}
+
+/** One variable at a time. Blank counts as absent. */
+class Reader {
+  readonly #environment: Environment;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  text(name: string): string | undefined {
+    const text = this.#environment[name]?.trim();
+    return text === undefined || text === "" ? undefined : text;
+  }
+
+  url(name: string): string {
+    const text = this.text(name);
+    const allowed = "a Postgres URL such as postgresql://user:password@host:5432/database";
+    if (text === undefined) throw new ConfigError(name, "", allowed);
+    return checkedUrl(name, text, allowed);
+  }
+
+  optionalUrl(names: readonly string[], fallback: string): string {
+    for (const name of names) {
+      const text = this.text(name);
+      if (text !== undefined) return checkedUrl(name, text, "a Postgres URL");
+    }
+    return fallback;
+  }
+
+  integer(name: string, fallback: number, min: number, max: number): number {
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : NaN;
+    if (!(value >= min && value <= max)) {
+      throw new ConfigError(name, text, `a whole number from ${min} to ${max}`);
+    }
+    return value;
+  }
+
+  /** Milliseconds, with the suffixes that upstream takes. */
+  duration(name: string, fallback: number, min: number, max: number): number {
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    const match = /^([0-9]+(?:\.[0-9]+)?)(ms|msec|s|sec|m|min)?$/.exec(text);
+    const unit = { ms: 1, msec: 1, s: 1_000, sec: 1_000, m: 60_000, min: 60_000 }[match?.[2] ?? "ms"];
+    const value = match === null ? NaN : Number(match[1]) * unit!;
+    if (!(value >= min && value <= max)) {
+      throw new ConfigError(name, text, `a duration from ${min}ms to ${max}ms, such as 500ms, 5s, 1min`);
+    }
+    return value;
+  }
+
+  /** Bytes, with an optional binary suffix. */
+  size(name: string, fallback: number, min: number, max: number): number {
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    const match = /^([0-9]{1,12})(KiB|MiB|GiB)?$/.exec(text);
+    const unit = { KiB: 1024, MiB: MIB, GiB: 1024 * MIB }[match?.[2] ?? ""] ?? 1;
+    const value = match === null ? NaN : Number(match[1]) * unit;
+    if (!(value >= min && value <= max)) {
+      throw new ConfigError(name, text, `bytes from ${min} to ${max}, such as 10485760 or 10MiB`);
+    }
+    return value;
+  }
+
+  boolean(name: string): boolean {
+    const text = this.text(name);
+    return text !== undefined && text !== "false" && text !== "0";
+  }
+
+  pattern(name: string, fallback: string, pattern: RegExp, allowed: string): string {
+    const text = this.text(name) ?? fallback;
+    if (!pattern.test(text)) throw new ConfigError(name, text, allowed);
+    return text;
+  }
+
+  /** Exactly one of the two has to be chosen: an open server is never an accident (protocol 1.4). */
+  secret(): string | undefined {
+    const secret = this.text("ELECTRIC_SECRET");
+    const isInsecure = this.boolean("ELECTRIC_INSECURE");
+    if ((secret === undefined) !== isInsecure) {
+      throw new ConfigError(
+        "ELECTRIC_SECRET",
+        secret === undefined ? "" : "(set)",
+        "either a secret here or ELECTRIC_INSECURE=true, exactly one of the two",
+      );
+    }
+    return secret;
+  }
+
+  isStorageTemporary(): boolean {
+    const name =
+      this.text("ELECTRIC_STORAGE") === undefined ? "ELECTRIC_PERSISTENT_STATE" : "ELECTRIC_STORAGE";
+    const text = this.text(name) ?? "FILE";
+    const kind = text.toUpperCase();
+    if (kind === "MEMORY") return true;
+    if (kind === "FILE" || kind === "FAST_FILE") return false;
+    throw new ConfigError(name, text, "FILE, FAST_FILE or MEMORY");
+  }
+
+  requestLimits(name: string): { initial: number; existing: number } {
+    const limits = { initial: 300, existing: 10_000 };
+    const text = this.text(name);
+    if (text === undefined) return limits;
+    const allowed = `JSON such as ${JSON.stringify(limits)} with positive whole numbers`;
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(text);
+    } catch {
+      throw new ConfigError(name, text, allowed);
+    }
+    if (typeof parsed !== "object" || parsed === null) throw new ConfigError(name, text, allowed);
+    for (const [kind, limit] of Object.entries(parsed)) {
+      if (kind !== "initial" && kind !== "existing") throw new ConfigError(name, text, allowed);
+      if (!Number.isSafeInteger(limit) || limit < 1) throw new ConfigError(name, text, allowed);
+      limits[kind] = limit as number;
+    }
+    return limits;
+  }
+
+  logLevel(name: string): LogLevel {
+    const text = this.text(name) ?? "info";
+    const level = text === "warning" ? "warn" : text;
+    if (level === "debug" || level === "info" || level === "warn" || level === "error") return level;
+    throw new ConfigError(name, text, "debug, info, warning or error");
+  }
+}
+
+function checkedUrl(name: string, text: string, allowed: string): string {
+  if (!URL.canParse(text) || !/^postgres(ql)?:$/.test(new URL(text).protocol)) {
+    // The text may hold a password: it is not repeated.
+    throw new ConfigError(name, "(not shown)", allowed);
+  }
+  return text;
+}

@@ -1,0 +1,111 @@
+/**
+ * The one place where errors become responses (protocol 3.2 and 3.3).
+ *
+ * An error of ours says its status and its message is meant for clients, unless the table below
+ * knows better. A status of 500 is for what nobody foresaw: it tells nothing, whatever was thrown,
+ * with the two exceptions that the protocol makes.
+ */
+
+import { InvalidParameter, LitzError } from "../lib/errors.ts";
+
+/** Parameters that cannot be, several at once: `errors` of the 400 envelope. */
+export class InvalidRequest extends LitzError {
+  override readonly name = "InvalidRequest";
+  readonly errors: Readonly<Record<string, readonly string[]>>;
+
+  constructor(errors: Readonly<Record<string, readonly string[]>>) {
+    const texts = Object.entries(errors).map(([field, messages]) => `${field} ${messages.join()}`);
+    super(`invalid request: ${texts.join("; ")}`, { code: "INVALID_REQUEST", httpStatus: 400 });
+    this.errors = errors;
+  }
+}
+
+export interface ErrorResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: object;
+}
+
+interface CatalogueEntry {
+  readonly status?: number;
+  readonly retryAfterSeconds?: number;
+  /** Clients are told that this is no reason for alarm: `electric-internal-known-error`. */
+  readonly isKnown?: true;
+  readonly body?: (message: string) => object;
+}
+
+const DATABASE_UNREACHABLE: CatalogueEntry = {
+  status: 503,
+  retryAfterSeconds: 10,
+  body: () => ({ code: "database_unreachable", error: "Database is unreachable" }),
+};
+
+/** By code. What an error says itself, of status and of the time to wait, goes before it. */
+const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
+  CONCURRENT_REQUEST_LIMIT: {
+    isKnown: true,
+    body: (message) => ({ code: "concurrent_request_limit_exceeded", message }),
+  },
+  NOT_READY: { retryAfterSeconds: 5 },
+  SHUTTING_DOWN: { retryAfterSeconds: 1 },
+  /** While a table is inspected. */
+  DATABASE_UNAVAILABLE: { retryAfterSeconds: 1 },
+  SHAPE_NOT_CREATED: { retryAfterSeconds: 1 },
+  /** The snapshot failures that the protocol lists. */
+  SNAPSHOT_FAILED: { retryAfterSeconds: 10, isKnown: true },
+  /** Any other: "Unexpected error while creating snapshot: ...". */
+  SNAPSHOT_FAILED_UNEXPECTEDLY: { status: 500, body: (message) => ({ message }) },
+  /** "Unable to retrieve shape log: ...". */
+  LOG_READ_FAILED: { status: 500, body: (message) => ({ message }) },
+  // The reasons name files.
+  STORE_FAILED: { body: () => ({ message: "Storage is unavailable, please retry" }) },
+  // Postgres' own words are for the log: they may quote rows.
+  POSTGRES_UNREACHABLE: DATABASE_UNREACHABLE,
+  POSTGRES_REFUSED: DATABASE_UNREACHABLE,
+  POSTGRES_POOL_EXHAUSTED: DATABASE_UNREACHABLE,
+  POSTGRES_LOCK_TIMEOUT: DATABASE_UNREACHABLE,
+  POSTGRES_TIMEOUT: DATABASE_UNREACHABLE,
+};
+
+const INTERNAL: ErrorResponse = {
+  status: 500,
+  headers: {},
+  body: { error: "Internal server error" },
+};
+
+/** Whether the error was foreseen: any other belongs in the log, with its stack. */
+export function isForeseen(thrown: unknown): thrown is LitzError {
+  return (
+    thrown instanceof LitzError &&
+    (thrown.httpStatus !== 500 || Object.hasOwn(CATALOGUE, thrown.code))
+  );
+}
+
+export function errorResponse(thrown: unknown): ErrorResponse {
+  if (thrown instanceof InvalidRequest) return invalid(thrown.errors);
+  if (thrown instanceof InvalidParameter) return invalid({ [thrown.field]: [thrown.message] });
+  if (!isForeseen(thrown)) return frameworkResponse(thrown) ?? INTERNAL;
+
+  const entry = Object.hasOwn(CATALOGUE, thrown.code) ? CATALOGUE[thrown.code]! : {};
+  const retryAfter = thrown.retryAfterSeconds ?? entry.retryAfterSeconds;
+  return {
+    status: entry.status ?? thrown.httpStatus,
+    headers: {
+      ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),
+      ...(entry.isKnown === true ? { "electric-internal-known-error": "true" } : {}),
+    },
+    body: entry.body?.(thrown.message) ?? { message: thrown.message },
+  };
+}
+
+function invalid(errors: Readonly<Record<string, readonly string[]>>): ErrorResponse {
+  return { status: 400, headers: {}, body: { message: "Invalid request", errors } };
+}
+
+/** What Fastify itself refuses, such as a content type that it cannot read. */
+function frameworkResponse(thrown: unknown): ErrorResponse | undefined {
+  if (!(thrown instanceof Error) || !("statusCode" in thrown)) return undefined;
+  const { statusCode } = thrown;
+  if (typeof statusCode !== "number" || statusCode < 400 || statusCode >= 500) return undefined;
+  return { status: statusCode, headers: {}, body: { message: thrown.message } };
+}

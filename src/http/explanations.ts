@@ -1,0 +1,105 @@
+/**
+ * What Postgres refused, in the words that the protocol has for the moment at which it did (3.2).
+ * The same lost connection is told in three ways: while a table is looked up, while a shape is made,
+ * and while its first rows are read.
+ *
+ * The errors are known by their code and not by their class, which is the affair of `postgres/`.
+ */
+
+import { LitzError } from "../lib/errors.ts";
+
+export type Stage = "definition" | "creation" | "snapshot";
+
+interface Explanation {
+  readonly code: string;
+  readonly message: string;
+  /** Postgres' own words complete it. */
+  readonly isCompleted?: true;
+}
+
+const NOT_VERIFIED: Explanation = {
+  code: "DATABASE_UNAVAILABLE",
+  message: "Cannot connect to the database to verify the shape. Please try again later.",
+};
+
+const NOT_CREATED: Explanation = {
+  code: "SHAPE_NOT_CREATED",
+  message: "Failed to create shape, please retry",
+};
+
+const TOO_SLOW: Explanation = {
+  code: "SNAPSHOT_FAILED",
+  message:
+    "Snapshot query took too long to return data (cancelled after 30000ms). Please ensure snapshot " +
+    "queries are using an index to avoid taking up all database connections.",
+};
+
+const EXPLANATIONS: Readonly<Record<Stage, Readonly<Record<string, Explanation>>>> = {
+  definition: {
+    POSTGRES_UNREACHABLE: NOT_VERIFIED,
+    POSTGRES_REFUSED: NOT_VERIFIED,
+    POSTGRES_POOL_EXHAUSTED: NOT_VERIFIED,
+    POSTGRES_LOCK_TIMEOUT: NOT_VERIFIED,
+    POSTGRES_TIMEOUT: NOT_VERIFIED,
+  },
+  creation: {
+    POSTGRES_UNREACHABLE: NOT_CREATED,
+    POSTGRES_REFUSED: NOT_CREATED,
+    POSTGRES_POOL_EXHAUSTED: NOT_CREATED,
+    POSTGRES_LOCK_TIMEOUT: NOT_CREATED,
+    POSTGRES_TIMEOUT: NOT_CREATED,
+  },
+  snapshot: {
+    POSTGRES_UNREACHABLE: {
+      code: "SNAPSHOT_FAILED",
+      message: "Database connection not available",
+    },
+    POSTGRES_REFUSED: { code: "SNAPSHOT_FAILED", message: "Database connection not available" },
+    POSTGRES_POOL_EXHAUSTED: {
+      code: "SNAPSHOT_FAILED",
+      message: "Snapshot creation failed because of a connection pool queue timeout",
+    },
+    POSTGRES_LOCK_TIMEOUT: {
+      code: "SNAPSHOT_FAILED",
+      message: "Snapshot timed out while waiting for a table lock",
+    },
+    POSTGRES_TIMEOUT: TOO_SLOW,
+    POSTGRES_PRIVILEGE: {
+      code: "SNAPSHOT_FAILED",
+      message: "Unable to create initial snapshot: ",
+      isCompleted: true,
+    },
+    POSTGRES_ERROR: {
+      code: "SNAPSHOT_FAILED_UNEXPECTEDLY",
+      message: "Unexpected error while creating snapshot: ",
+      isCompleted: true,
+    },
+  },
+};
+
+/** The promise, with its error in the words of the stage. */
+export async function explain<Value>(stage: Stage, promise: Promise<Value>): Promise<Value> {
+  try {
+    return await promise;
+  } catch (error) {
+    throw explained(stage, error);
+  }
+}
+
+export function explained(stage: Stage, error: unknown): unknown {
+  if (!(error instanceof LitzError)) return error;
+  const entries = EXPLANATIONS[stage];
+  if (!Object.hasOwn(entries, error.code)) return error;
+  const { code, message, isCompleted } = entries[error.code]!;
+  return new LitzError(isCompleted === true ? message + postgresWords(error) : message, {
+    code,
+    httpStatus: 503,
+    retriable: error.retriable,
+    cause: error,
+  });
+}
+
+function postgresWords(error: LitzError): string {
+  const words = "postgresMessage" in error ? error.postgresMessage : undefined;
+  return typeof words === "string" ? words : error.message;
+}

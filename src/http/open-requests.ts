@@ -1,0 +1,132 @@
+/**
+ * The requests for shapes that are under way: who gives one up, and why.
+ *
+ * A request waits, for a shape, a snapshot or a change, until it is answered. Two things end a wait
+ * early, and the signal of the request tells of both:
+ *
+ *     the client went away    nobody is left to answer: `client.isGone`
+ *     the server shuts down   a long-poll is answered as at its timeout: `isClosing`
+ *
+ * Once a request is being answered a shutdown does not touch it any more: its body ends by itself,
+ * or with its reader (body.ts).
+ */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { LitzError } from "../lib/errors.ts";
+import { Client } from "./client.ts";
+import { PIPELINED_REQUESTS_MAX } from "./limits.ts";
+
+export class OpenRequests {
+  readonly #waiting = new Set<OpenRequest>();
+  /** Unanswered requests per HTTP/1 connection. */
+  readonly #counts = new WeakMap<Socket, number>();
+  #isClosing = false;
+
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  /** Whether nothing is owed on this connection, so that it may be written to directly. */
+  isIdle(socket: Socket): boolean {
+    return !this.#counts.has(socket);
+  }
+
+  /** @throws {LitzError} 503 when the connection owes too many answers already. */
+  open(request: IncomingMessage, response: ServerResponse): OpenRequest {
+    const { socket } = request;
+    // Streams of one HTTP/2 connection share a socket by right.
+    const isCounted = request.httpVersionMajor === 1;
+    const count = isCounted ? (this.#counts.get(socket) ?? 0) : 0;
+    if (count >= PIPELINED_REQUESTS_MAX) {
+      throw new LitzError(`more than ${PIPELINED_REQUESTS_MAX} requests wait on one connection`, {
+        code: "PIPELINE_LIMIT",
+        httpStatus: 503,
+        retryAfterSeconds: 1,
+      });
+    }
+    if (isCounted) this.#counts.set(socket, count + 1);
+    const open = new OpenRequest(new Client(request, response), () => {
+      this.#waiting.delete(open);
+      if (isCounted) this.#settle(socket);
+    });
+    if (this.#isClosing) open.shutDown();
+    else this.#waiting.add(open);
+    return open;
+  }
+
+  /** Ends every wait, and from now on at its beginning. */
+  close(): void {
+    this.#isClosing = true;
+    for (const open of this.#waiting) open.shutDown();
+    this.#waiting.clear();
+  }
+
+  /** The request will not be touched by a shutdown any more. */
+  answering(open: OpenRequest): void {
+    this.#waiting.delete(open);
+  }
+
+  #settle(socket: Socket): void {
+    const count = this.#counts.get(socket) ?? 0;
+    if (count > 1) this.#counts.set(socket, count - 1);
+    else this.#counts.delete(socket);
+  }
+}
+
+export class OpenRequest {
+  readonly client: Client;
+  readonly #controller = new AbortController();
+  readonly #release: () => void;
+
+  constructor(client: Client, release: () => void) {
+    this.client = client;
+    this.#release = release;
+    client.onGone(() => this.#controller.abort());
+  }
+
+  /** Aborted when there is no point in waiting any longer. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  shutDown(): void {
+    this.#controller.abort();
+  }
+
+  /** To be called once, when the request has been dealt with. */
+  release(): void {
+    this.#release();
+  }
+
+  /**
+   * Waits for the promise while there is a point in it.
+   *
+   * @throws {LitzError} SHUTTING_DOWN (503). If the client went away, nobody will read that.
+   */
+  async untilPointless<Value>(promise: Promise<Value>): Promise<Value> {
+    const { signal } = this;
+    if (signal.aborted) {
+      promise.catch(() => undefined);
+      throw shuttingDown();
+    }
+    let stop: (() => void) | undefined;
+    const stopped = new Promise<never>((_, reject) => {
+      stop = (): void => reject(shuttingDown());
+      signal.addEventListener("abort", stop, { once: true });
+    });
+    try {
+      return await Promise.race([promise, stopped]);
+    } finally {
+      signal.removeEventListener("abort", stop!);
+    }
+  }
+}
+
+function shuttingDown(): LitzError {
+  return new LitzError("The server is shutting down, please retry", {
+    code: "SHUTTING_DOWN",
+    httpStatus: 503,
+    retriable: true,
+  });
+}

@@ -1,0 +1,100 @@
+/**
+ * Answers as status, headers and bytes (protocol 4 and 7.8). Pure: what the answer depends on beside
+ * itself is in the context.
+ */
+
+import { formatLogOffset } from "../model/log-offset.ts";
+import type { OpenBody } from "./body.ts";
+import { logCacheControl, mustRefetchCacheControl, type CachePolicy } from "./caching.ts";
+import { shapeEtag } from "./etag.ts";
+import type { Position, ShapeAnswer } from "./serving.ts";
+
+export const JSON_TYPE = "application/json; charset=utf-8";
+
+export interface ResponseContext {
+  readonly cachePolicy: CachePolicy;
+  /** The next `electric-cursor`. */
+  readonly cursor: () => string;
+  /** A number that no other response of this server, past or future, is given. */
+  readonly serial: () => number;
+}
+
+export interface ShapeResponse {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  /** The whole body, or what follows the pages of a streamed one. */
+  readonly body: string | { readonly pages: OpenBody; readonly tail: string | undefined };
+}
+
+export function shapeResponse(answer: ShapeAnswer, context: ResponseContext): ShapeResponse {
+  switch (answer.kind) {
+    case "log":
+      return logResponse(answer, context);
+    case "no-change": {
+      const { position } = answer;
+      const headers = positionHeaders(position, context, {
+        hasData: false,
+        etagSuffix: `:${context.serial()}`,
+      });
+      return { status: 200, headers, body: `[${upToDate(answer.lastSeenLsn)}]` };
+    }
+    case "not-modified": {
+      const headers = positionHeaders(answer.position, context, { hasData: true, etagSuffix: "" });
+      delete headers["electric-schema"];
+      return { status: 304, headers, body: "" };
+    }
+    case "must-refetch":
+      return mustRefetchResponse(answer.handle);
+  }
+}
+
+function logResponse(
+  answer: Extract<ShapeAnswer, { kind: "log" }>,
+  context: ResponseContext,
+): ShapeResponse {
+  const { position, body } = answer;
+  const tail = position.isUpToDate ? upToDate(answer.lastSeenLsn) : undefined;
+  return {
+    status: 200,
+    headers: positionHeaders(position, context, { hasData: true, etagSuffix: "" }),
+    body: body === undefined ? `[${tail ?? ""}]` : { pages: body, tail },
+  };
+}
+
+function mustRefetchResponse(handle: string | undefined): ShapeResponse {
+  return {
+    status: 409,
+    headers: {
+      "content-type": JSON_TYPE,
+      "cache-control": mustRefetchCacheControl(handle !== undefined),
+      ...(handle === undefined ? {} : { "electric-handle": handle, etag: `"${handle}::"` }),
+    },
+    body: '[{"headers":{"control":"must-refetch"}}]',
+  };
+}
+
+/** The columns 200 and 304 of the matrix in protocol 4.1. */
+function positionHeaders(
+  position: Position,
+  context: ResponseContext,
+  content: { readonly hasData: boolean; readonly etagSuffix: string },
+): Record<string, string> {
+  const { shape, requested, end, isLive } = position;
+  const etag = shapeEtag(shape.handle, requested, end) + content.etagSuffix;
+  return {
+    "content-type": JSON_TYPE,
+    "cache-control": logCacheControl(requested, isLive, context.cachePolicy),
+    etag: `"${etag}"`,
+    "electric-handle": shape.handle,
+    "electric-offset": formatLogOffset(end),
+    "electric-has-data": String(content.hasData),
+    ...(isLive
+      ? { "electric-cursor": context.cursor() }
+      : { "electric-schema": shape.schemaHeader }),
+    ...(position.isUpToDate ? { "electric-up-to-date": "" } : {}),
+  };
+}
+
+function upToDate(lastSeenLsn: bigint): string {
+  return `{"headers":{"control":"up-to-date","global_last_seen_lsn":"${lastSeenLsn}"}}`;
+}

@@ -1,0 +1,101 @@
+/**
+ * The routes as a Fastify plugin, for people who have a server already:
+ *
+ *     app.register(shapeRoutes, { prefix: "/sync", service, config, memoryReport, logger, clock });
+ *
+ * Everything that decides about access hangs on the matched route and not on how its path was
+ * spelled. Which spellings reach a route is the router's business: `server.ts` normalises them, a
+ * host application does as it likes.
+ */
+
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
+import { UNCACHED_PAGE } from "./caching.ts";
+import { OTHER_METHODS, preflightHeaders, SHAPE_METHODS } from "./cors.ts";
+import { deleteShape } from "./delete-route.ts";
+import { Edge, type EdgeOptions } from "./edge.ts";
+import { parseQuery } from "./query.ts";
+import { JSON_TYPE } from "./responses.ts";
+import { isAuthorized } from "./secret.ts";
+import { getShape } from "./shape-route.ts";
+
+export const shapeRoutes: FastifyPluginAsync<EdgeOptions> = async (app, options) => {
+  addShapeRoutes(app, new Edge(options));
+  return Promise.resolve();
+};
+
+/** Adds the routes within the scope of `app`. They end their waits when it closes. */
+export function addShapeRoutes(app: FastifyInstance, edge: Edge): void {
+  // Bodies are not read: DELETE has none and POST is refused. Nor may either fail on its content
+  // type, for which nothing helps but to take it away: malformed ones are refused before any parser.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
+  app.setErrorHandler((error, request, reply) => edge.fail(error, request, reply));
+  app.addHook("preClose", (done) => {
+    edge.openRequests.close();
+    done();
+  });
+  // What is still being answered when the server closes leaves a connection that idles.
+  app.addHook("onResponse", (_request, _reply, done) => {
+    if (edge.openRequests.isClosing) setImmediate(() => app.server.closeIdleConnections());
+    done();
+  });
+  addShapeRoute(app, edge);
+  addOtherRoutes(app, edge);
+}
+
+function addShapeRoute(app: FastifyInstance, edge: Edge): void {
+  const url = "/v1/shape";
+  const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    edge.begin(request, reply, SHAPE_METHODS);
+    delete request.raw.headers["content-type"];
+    if (request.method !== "OPTIONS") await authorize(edge, request, reply);
+  };
+  app.route({
+    method: ["GET", "HEAD"],
+    url,
+    onRequest,
+    handler: (request, reply) => getShape(edge, request, reply),
+  });
+  app.delete(url, { onRequest }, (request, reply) => deleteShape(edge, request, reply));
+  app.post(url, { onRequest }, async (_request, reply) => {
+    reply.code(405).headers({ allow: "GET, HEAD, DELETE, OPTIONS", "cache-control": "no-cache" });
+    const errors = { method: ["POST is not supported yet"] };
+    await reply.type(JSON_TYPE).send(JSON.stringify({ message: "Invalid request", errors }));
+  });
+  app.options(url, { onRequest }, async (request, reply) => {
+    await reply.code(204).headers(preflightHeaders(request.headers)).send();
+  });
+}
+
+function addOtherRoutes(app: FastifyInstance, edge: Edge): void {
+  const { service, memoryReport } = edge.options;
+  const begin = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    edge.begin(request, reply, OTHER_METHODS);
+    reply.header("cache-control", "no-cache, no-store, must-revalidate").type(JSON_TYPE);
+    return Promise.resolve();
+  };
+  app.route({
+    method: ["GET", "HEAD"],
+    url: "/v1/health",
+    onRequest: begin,
+    handler: async (_request, reply) => {
+      const { status } = service;
+      await reply.code(status === "active" ? 200 : 202).send(JSON.stringify({ status }));
+    },
+  });
+  app.route({
+    method: ["GET", "HEAD"],
+    url: "/admin/memory",
+    onRequest: [begin, (request, reply) => authorize(edge, request, reply)],
+    handler: async (_request, reply) => {
+      await reply.send(JSON.stringify(memoryReport()));
+    },
+  });
+}
+
+/** Protocol 1.4. */
+async function authorize(edge: Edge, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (isAuthorized(parseQuery(request.raw.url ?? ""), edge.options.config.secret)) return;
+  reply.code(401).header("cache-control", UNCACHED_PAGE).type(JSON_TYPE);
+  await reply.send(JSON.stringify({ message: "Unauthorized - Invalid API secret" }));
+}

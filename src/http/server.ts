@@ -1,0 +1,103 @@
+/** The standalone server: the routes, the pages around them, and the limits of a socket. */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import { fastify, type ConnectionError, type FastifyInstance } from "fastify";
+import { UNCACHED_PAGE } from "./caching.ts";
+import { Connections } from "./connections.ts";
+import { corsHeaders, OTHER_METHODS } from "./cors.ts";
+import { Edge, serverHeaders, type EdgeOptions } from "./edge.ts";
+import { HEADER_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
+import { normalizeTarget } from "./path.ts";
+import { JSON_TYPE } from "./responses.ts";
+import { addShapeRoutes } from "./routes.ts";
+
+/**
+ * Makes a server; `listen` and `close` are the caller's. Closing accepts nothing more, answers every
+ * long-poll at once as at its timeout, and resolves when all that was begun is answered.
+ */
+export function createHttpServer(options: EdgeOptions): FastifyInstance {
+  const edge = new Edge(options);
+  const app = fastify({
+    http: { maxHeaderSize: HEADER_BYTES_MAX },
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Whatever arrives while the server closes is answered in the words of the protocol.
+    return503OnClosing: false,
+    rewriteUrl: (request) => normalizeTarget(request.url ?? "/"),
+    clientErrorHandler: (error, socket) => answerClientError(edge, error, socket),
+  });
+  const connections = new Connections(app.server);
+  app.addHook("preClose", (done) => {
+    connections.close();
+    done();
+  });
+  app.setErrorHandler((error, request, reply) => edge.fail(error, request, reply));
+  app.addHook("onRequest", async (request, reply) => {
+    if (!request.is404) return;
+    // Here and not in a handler: those come after the body, which may be of any type.
+    edge.begin(request, reply, OTHER_METHODS);
+    reply.code(404).header("cache-control", UNCACHED_PAGE);
+    await reply.type("text/plain; charset=utf-8").send("Not found");
+  });
+  app.register((scope, _options, done) => {
+    addShapeRoutes(scope, edge);
+    done();
+  });
+  app.route({
+    method: ["GET", "HEAD"],
+    url: "/",
+    handler: async (request, reply) => {
+      edge.begin(request, reply, OTHER_METHODS);
+      await reply.header("cache-control", UNCACHED_PAGE).send();
+    },
+  });
+  return app;
+}
+
+export interface RequestHandler {
+  /** For `http.createServer(handler.handle)` and whatever takes such functions. */
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Answers what waits. To be called before the host's own server is closed. */
+  readonly close: () => Promise<void>;
+}
+
+/** The same server without a socket of its own. Limits of sockets are the host's. */
+export async function createRequestHandler(options: EdgeOptions): Promise<RequestHandler> {
+  const app = createHttpServer(options);
+  await app.ready();
+  return {
+    handle: (request, response) => app.routing(request, response),
+    close: () => app.close(),
+  };
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, `The request's headers are larger than ${HEADER_BYTES_MAX} bytes`],
+  ERR_HTTP_REQUEST_TIMEOUT: [
+    408,
+    `The request took longer than ${REQUEST_TIMEOUT_MS} ms to arrive`,
+  ],
+};
+
+/** Answers what is not even a request. Written by hand, because there is no response to send. */
+function answerClientError(edge: Edge, error: ConnectionError, socket: Socket): void {
+  // Bytes in the middle of the answer to an earlier request would be taken for part of it.
+  if (error.code === "ECONNRESET" || !socket.writable || !edge.openRequests.isIdle(socket)) {
+    socket.destroy();
+    return;
+  }
+  const [status, message] = CLIENT_ERRORS[error.code] ?? [400, "The request is malformed"];
+  const body = JSON.stringify({ message });
+  const headers = {
+    ...serverHeaders(undefined),
+    ...corsHeaders({}, OTHER_METHODS),
+    "cache-control": "no-store",
+    "surrogate-control": "no-store",
+    "content-type": JSON_TYPE,
+    "content-length": String(Buffer.byteLength(body)),
+    connection: "close",
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]!}\r\n${lines.join("")}\r\n${body}`);
+}

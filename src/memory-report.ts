@@ -1,0 +1,33 @@
+/**
+ * Where the bytes are: each structure of the core, the pages that belong to nobody, and beside them
+ * what the process as a whole takes. The structures and the free pages add up to the size of linear
+ * memory, to the byte.
+ */
+
+import { formatLsn } from "./model/lsn.ts";
+import type { Pipeline } from "./server.ts";
+
+/** @param pipeline undefined while the service starts: then only the process is reported. */
+export function memoryReport(pipeline: Pipeline | undefined): object {
+  const { heapUsed, heapTotal, external, arrayBuffers, rss } = process.memoryUsage();
+  const usage = {
+    heapUsedBytes: heapUsed,
+    heapTotalBytes: heapTotal,
+    externalBytes: external,
+    arrayBuffersBytes: arrayBuffers,
+    rssBytes: rss,
+  };
+  if (pipeline === undefined) return { process: usage };
+  const { position, ...storage } = pipeline.store.statistics();
+  return {
+    shapes: pipeline.registry.count,
+    templates: pipeline.templates.templateCount,
+    snapshotsUnderWay: pipeline.creator.count,
+    gates: pipeline.writer.gateCount,
+    waitingRequests: pipeline.waitingRoom.count,
+    coreBytes: pipeline.coreBytes(),
+    core: pipeline.accounting.report(),
+    storage: { position: formatLsn(position), ...storage },
+    process: usage,
+  };
+}

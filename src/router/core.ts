@@ -1,0 +1,148 @@
+/**
+ * The core: one instance of the Wasm module and its linear memory.
+ *
+ * Everything that is keyed by a shape lives in there; the other files of this folder are doors to it.
+ * Integers of at most 32 bits cross, and arrays through a page of memory, the exchange.
+ */
+
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { assert } from "../lib/assert.ts";
+
+/** An assertion in the core failed. Linear memory may be torn: the routing stack starts over. */
+export class CoreTrap extends Error {
+  override readonly name = "CoreTrap";
+  readonly code = "CORE_TRAP";
+}
+
+/**
+ * The part of the ABI (`assembly/index.ts`) that is not the router's. Integers arrive signed:
+ * unsigned results need `>>> 0`. Storage keys and seqs are floats.
+ */
+export interface CoreExports {
+  readonly memory: WebAssembly.Memory;
+  coreCreate(seedLow: number, seedHigh: number, budgetPages: number): number;
+  exchangeAddress(): number;
+
+  shapeMint(keyLow: number, keyHigh: number, hash: number): number;
+  shapeRetire(id: number): number;
+  shapeCount(): number;
+  shapeIsLive(id: number): number;
+  shapeKey(id: number): number;
+  shapeHash(id: number): number;
+  shapeKeys(ids: number, count: number, out: number): void;
+  shapeGeneration(id: number): number;
+  shapeLastUse(id: number): number;
+  shapeSetLastUse(id: number, value: number): void;
+  shapeAdvanceEpoch(): void;
+
+  waiterPark(shape: number): number;
+  waiterLeave(waiter: number): void;
+  waiterWake(ids: number, count: number, out: number, capacity: number): number;
+  waiterWokenUpTo(): number;
+  waiterWakeAllOf(shape: number, out: number, capacity: number): number;
+  waiterCount(): number;
+
+  flushSent(shape: number, lsnLow: number, lsnHigh: number): number;
+  flushFlushed(shape: number): void;
+  flushCount(): number;
+  flushMinimumLow(): number;
+  flushMinimumHigh(): number;
+
+  postingsCapacity(): number;
+  postingsCount(): number;
+  postingsHasFrozen(): number;
+  postingsFile(baseLow: number, baseHigh: number, groups: number, wordCount: number): number;
+  postingsLastSeq(slot: number): number;
+  postingsSetLastSeq(slot: number, seq: number): void;
+  postingsSeekChain(slot: number, after: number): number;
+  postingsCopyChain(out: number, capacity: number): number;
+  postingsFreeze(): number;
+  postingsFrozenBase(): number;
+  postingsTakeFrozen(keys: number, seqs: number, capacity: number): number;
+  postingsRetire(): void;
+
+  accountingOwnerCount(): number;
+  accountingEntries(owner: number): number;
+  accountingLiveBytes(owner: number): number;
+  accountingCommittedBytes(owner: number): number;
+}
+
+export interface CoreOptions {
+  /** Linear memory beyond which new shapes are refused. The default is all that Wasm can have. */
+  readonly memoryBytesMax?: number;
+  /** Keys the hashes, which clients must not be able to predict. Tests fix it. */
+  readonly seed?: readonly [low: number, high: number];
+}
+
+/** Bytes of the exchange: see `assembly/exchange.ts`. */
+export const EXCHANGE_SIZE = 65_536;
+
+const PAGE_SIZE = 65_536;
+const MEMORY_MAX = 2 ** 32;
+
+export class Core {
+  readonly exports: CoreExports;
+  /** Address of the exchange, which never moves. */
+  readonly exchange: number;
+  #bytes = new Uint8Array();
+  #words = new Uint32Array();
+  #floats = new Float64Array();
+
+  /** @throws {RangeError} when the memory allowed does not suffice to begin with. */
+  constructor(module: WebAssembly.Module, options: CoreOptions = {}) {
+    const { memoryBytesMax = MEMORY_MAX, seed = drawSeed() } = options;
+    const instance = new WebAssembly.Instance(module, { env: { abort } });
+    this.exports = instance.exports as unknown as CoreExports;
+    const pages = Math.floor(memoryBytesMax / PAGE_SIZE);
+    if (this.exports.coreCreate(seed[0] | 0, seed[1] | 0, pages) === 0) {
+      throw new RangeError(`the core cannot begin with ${memoryBytesMax} bytes of memory`);
+    }
+    this.exchange = this.exports.exchangeAddress() >>> 0;
+    assert(this.exchange % PAGE_SIZE === 0, "the exchange is a page");
+  }
+
+  /**
+   * Linear memory as bytes. Use it at once and do not keep it: growing memory detaches every
+   * earlier view, and a detached view reads as empty instead of failing. So with the other two.
+   */
+  get bytes(): Uint8Array {
+    if (this.#bytes.buffer !== this.exports.memory.buffer) this.#renewViews();
+    return this.#bytes;
+  }
+
+  /** Linear memory as 32-bit words. */
+  get words(): Uint32Array {
+    if (this.#words.buffer !== this.exports.memory.buffer) this.#renewViews();
+    return this.#words;
+  }
+
+  /** Linear memory as 64-bit floats. */
+  get floats(): Float64Array {
+    if (this.#floats.buffer !== this.exports.memory.buffer) this.#renewViews();
+    return this.#floats;
+  }
+
+  #renewViews(): void {
+    const { buffer } = this.exports.memory;
+    this.#bytes = new Uint8Array(buffer);
+    this.#words = new Uint32Array(buffer);
+    this.#floats = new Float64Array(buffer);
+  }
+}
+
+/** Reads and compiles the module that `npm run build` makes. */
+export async function loadCore(options: CoreOptions = {}): Promise<Core> {
+  const wasm = await readFile(new URL("../../build/core.wasm", import.meta.url));
+  return new Core(await WebAssembly.compile(wasm), options);
+}
+
+/** Only builds with assertions import it. */
+function abort(_message: number, _file: number, line: number, column: number): never {
+  throw new CoreTrap(`assertion failed in the core at ${line >>> 0}:${column >>> 0}`);
+}
+
+function drawSeed(): readonly [number, number] {
+  const bytes = randomBytes(8);
+  return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
+}

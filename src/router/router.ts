@@ -1,0 +1,481 @@
+import type { RelationId, ShapeId, TemplateId } from "../model/ids.ts";
+import { lsnOf, type Lsn } from "../model/lsn.ts";
+import type { Core } from "./core.ts";
+import {
+  describeRelation,
+  describeTemplate,
+  type RelationDescription,
+  type TemplateDescription,
+} from "./descriptions.ts";
+
+/** Why `run` stopped. Bodies may wait in the output at every stop, whatever its reason. */
+export const RunOutcome = {
+  /** Every complete frame has been consumed: `receive` more. */
+  NEEDS_INPUT: 0,
+  /** A transaction ended. Take its bodies and `clearOutput` before the next `run`. */
+  COMMIT: 1,
+  /** The next change does not fit beside those that wait. Take them, `clearOutput`, `run`. */
+  OUTPUT_FULL: 2,
+  /** A Relation or Truncate message: see `messageKind`. It is consumed; `run` goes on after it. */
+  MESSAGE: 3,
+  /** Postgres is alive: see `walEnd`, `isReplyRequested`. */
+  KEEPALIVE: 4,
+  /** Not CopyData: see `messageKind`, the frame's type, and `message`, what follows its size. */
+  FOREIGN_FRAME: 5,
+  /**
+   * A change of `unroutableRelation` could not be routed exactly, `unroutableReason` says why. It
+   * is counted and passed over, so every shape of that relation has to be invalidated. Reported
+   * once per relation and transaction.
+   */
+  UNROUTABLE: 6,
+  /** One change is bigger than the whole output: `grow`, then `run`, which starts it again. */
+  NEEDS_GROWTH: 7,
+  /** The bytes are not what Postgres sends: see `malformedReason`. Only `resetStream` helps. */
+  MALFORMED: 8,
+} as const;
+export type RunOutcome = (typeof RunOutcome)[keyof typeof RunOutcome];
+
+export const UnroutableReason = {
+  /** An update or delete came without its whole old row: the table needs REPLICA IDENTITY FULL. */
+  OLD_ROW_MISSING: 1,
+  /** A value was left out as unchanged and the old row has none to fill it with. */
+  TOAST_MISSING: 2,
+  /** The row has fewer columns than the layout says: a Relation message was not acted upon. */
+  ROW_TOO_NARROW: 3,
+} as const;
+export type UnroutableReason = (typeof UnroutableReason)[keyof typeof UnroutableReason];
+
+export const MalformedReason = {
+  /** A frame's type is no letter or its size is impossible. */
+  FRAME: 1,
+  /** CopyData that is neither WAL data nor a keepalive, or too short to be either. */
+  COPY_DATA: 2,
+  /** A message that was not asked for, or none that exists. */
+  MESSAGE_KIND: 3,
+  /** A message ends before what it announces. */
+  MESSAGE_CUT_SHORT: 4,
+  /** A row outside a transaction, a Begin inside one, or a Commit that is not its Begin's. */
+  TRANSACTION: 5,
+  /** A column of a kind that does not exist, or one in binary, which was not asked for. */
+  COLUMN_KIND: 6,
+} as const;
+export type MalformedReason = (typeof MalformedReason)[keyof typeof MalformedReason];
+
+/** `bodyMatches` are ids with this bit set on those of gated shapes. */
+export const GATED_BIT = 0x8000_0000;
+
+/** What marks a catalog column that the replication stream does not carry. */
+export const ABSENT = 0xffff;
+
+/** The part of the ABI that routes: integers of at most 32 bits, signed as they arrive. */
+interface RouterExports {
+  routerCreate(inputBytes: number, outputBytes: number, matchCapacity: number): number;
+  routerState(): number;
+  routerReserveScratch(size: number): number;
+  routerAddRelation(size: number): number;
+  routerSetRelationLayout(relation: number, count: number): void;
+  routerRemoveRelation(relation: number): number;
+  routerAddTemplate(relation: number, size: number): number;
+  routerRemoveTemplate(template: number): number;
+  routerAddShape(id: number, template: number, size: number): number;
+  routerRemoveShape(id: number): void;
+  routerFindShape(template: number, size: number): number;
+  routerTemplateOf(id: number): number;
+  routerSetGated(id: number, isGated: number): void;
+  routerListShapes(relation: number, after: number): number;
+  routerListedUpTo(): number;
+  routerSkipTo(high: number, low: number): void;
+  routerSetStopAtEveryCommit(isWanted: number): void;
+  routerResetStream(): void;
+  routerReserveInput(size: number): number;
+  routerCommitInput(size: number): void;
+  routerRun(): number;
+  routerAddOps(count: number): void;
+  routerClearOutput(): void;
+  routerGrow(): number;
+}
+
+/** Indexes of the words of `assembly/run-state.ts`. */
+const State = {
+  transactionLsn: 0,
+  xid: 2,
+  commitLsn: 3,
+  endLsn: 5,
+  commitTime: 7,
+  walEnd: 9,
+  isReplyRequested: 11,
+  messageKind: 12,
+  messageAddress: 13,
+  messageSize: 14,
+  relation: 15,
+  reason: 16,
+  op: 17,
+  isInTransaction: 18,
+  growthBytes: 19,
+  bodyCount: 20,
+  bodiesAddress: 21,
+  matchesAddress: 22,
+  inputPending: 23,
+} as const;
+
+/** Words of one row of the body table, see `assembly/regions.ts`. */
+const BODY_WORDS = 6;
+const BodyWord = { address: 0, size: 1, op: 2, firstMatch: 3, matchCount: 4, isGated: 5 } as const;
+
+/** What `routerAddRelation` answers for an oid that it knows. */
+const ALREADY_THERE = 0xffff_ffff;
+
+/** What `routerAddShape` answers. */
+const ADDED = 1;
+const CONSTANTS_INVALID = 2;
+
+export interface RouterOptions {
+  /** Bytes that `receive` can hold; grows by itself for a longer frame. */
+  readonly inputBytes?: number;
+  /** Bytes of bodies between two `clearOutput`. */
+  readonly outputBytes?: number;
+  /** Ids between two `clearOutput`, and the most shapes that one change may reach. */
+  readonly matchCapacity?: number;
+}
+
+/**
+ * The one door to the routing core: raw bytes of the replication socket in, JSON bodies and the ids
+ * of the shapes that want them out. How it works is described in `assembly/router.ts`.
+ *
+ * Control plane: `addRelation`, `addTemplate`, `addShape` and `receive` may grow linear memory and
+ * so detach every view of it; they fail, with nothing changed, when the memory budget forbids it.
+ * What is added or removed holds for the changes that `run` has not yet come to: between two
+ * transactions (`isInTransaction` is false) that is a whole number of transactions.
+ *
+ * Data plane: `run` allocates nothing and never moves memory.
+ */
+export class Router {
+  readonly #core: Core;
+  readonly #exports: RouterExports;
+  /** Index of the state's first word. */
+  readonly #state: number;
+
+  /** @throws {RangeError} when the budget does not suffice for the regions. */
+  constructor(core: Core, options: RouterOptions = {}) {
+    const { inputBytes = 1 << 20, outputBytes = 1 << 20, matchCapacity = 1 << 16 } = options;
+    this.#core = core;
+    this.#exports = core.exports as unknown as RouterExports;
+    if (this.#exports.routerCreate(inputBytes, outputBytes, matchCapacity) === 0) {
+      throw new RangeError("the core's memory budget is too small for the router's regions");
+    }
+    this.#state = this.#exports.routerState() >>> 2;
+  }
+
+  // --- Control plane ---------------------------------------------------------------------------
+
+  /**
+   * Makes a table known, with the layout in which every catalog column is sent, in order.
+   * Undefined: out of memory budget.
+   *
+   * @throws {Error} when a relation of that oid is there already.
+   */
+  addRelation(description: RelationDescription): RelationId | undefined {
+    const bytes = describeRelation(description);
+    if (!this.#fillScratch(bytes)) return undefined;
+    const relation = this.#exports.routerAddRelation(bytes.length) >>> 0;
+    if (relation === ALREADY_THERE) {
+      throw new Error(`the core already has a relation with oid ${description.oid}`);
+    }
+    return relation === 0 ? undefined : (relation as RelationId);
+  }
+
+  /**
+   * Says where the wire puts each catalog column: `wirePositions[column]` is the position in a
+   * tuple, `ABSENT` for a column that is not sent.
+   */
+  setRelationLayout(relation: RelationId, wirePositions: Uint16Array): void {
+    const { buffer, byteOffset, byteLength } = wirePositions;
+    // A relation of that many columns has been described through the same scratch already.
+    if (!this.#fillScratch(new Uint8Array(buffer, byteOffset, byteLength))) {
+      throw new RangeError("a layout is longer than its relation");
+    }
+    this.#exports.routerSetRelationLayout(relation, wirePositions.length);
+  }
+
+  /** @throws {Error} while a template of it is left. */
+  removeRelation(relation: RelationId): void {
+    if (this.#exports.routerRemoveRelation(relation) === 0) {
+      throw new Error(`relation ${relation} still has templates`);
+    }
+  }
+
+  /** Every call makes another template, equal or not. Undefined: out of memory budget. */
+  addTemplate(relation: RelationId, description: TemplateDescription): TemplateId | undefined {
+    const bytes = describeTemplate(description);
+    if (!this.#fillScratch(bytes)) return undefined;
+    const template = this.#exports.routerAddTemplate(relation, bytes.length) >>> 0;
+    return template === 0 ? undefined : (template as TemplateId);
+  }
+
+  /** @throws {Error} while a shape of it is left. */
+  removeTemplate(template: TemplateId): void {
+    if (this.#exports.routerRemoveTemplate(template) === 0) {
+      throw new Error(`template ${template} still has shapes`);
+    }
+  }
+
+  /**
+   * Begins to route to a shape, ungated. False: out of memory budget, nothing has changed.
+   * REQUIRES: the id is minted and not routed to; no shape has the same template and constants.
+   *
+   * @param constants see `model/constants-codec.ts`.
+   * @throws {RangeError} when a constant is not of its term's kind, or they exceed 1 MiB.
+   */
+  addShape(id: ShapeId, template: TemplateId, constants: Uint8Array): boolean {
+    if (!this.#fillScratch(constants)) return false;
+    const answer = this.#exports.routerAddShape(id, template, constants.length);
+    if (answer === CONSTANTS_INVALID) {
+      throw new RangeError("a constant is not of the kind that its term says, or too long");
+    }
+    return answer === ADDED;
+  }
+
+  /** Ends it. REQUIRES: the id is routed to. Never fails. */
+  removeShape(id: ShapeId): void {
+    this.#exports.routerRemoveShape(id);
+  }
+
+  /** The shape of exactly this definition. Constants of a wrong kind have none. */
+  findShape(template: TemplateId, constants: Uint8Array): ShapeId | undefined {
+    if (!this.#fillScratch(constants)) return undefined;
+    const id = this.#exports.routerFindShape(template, constants.length) >>> 0;
+    return id === 0 ? undefined : (id as ShapeId);
+  }
+
+  /** REQUIRES: the id is routed to. */
+  templateOf(id: ShapeId): TemplateId {
+    return (this.#exports.routerTemplateOf(id) >>> 0) as TemplateId;
+  }
+
+  /** Whether matches of the shape carry `GATED_BIT`. REQUIRES: the id is routed to. */
+  setGated(id: ShapeId, isGated: boolean): void {
+    this.#exports.routerSetGated(id, isGated ? 1 : 0);
+  }
+
+  /**
+   * Lists the shapes of a relation whose ids are above `after`, ascending, looking at 16,000 ids at
+   * most (about 50 us). `next` is what to pass for `after` to go on, undefined when that was all.
+   */
+  shapesOf(
+    relation: RelationId,
+    after?: ShapeId,
+  ): { readonly ids: Uint32Array; readonly next: ShapeId | undefined } {
+    const count = this.#exports.routerListShapes(relation, after ?? 0) >>> 0;
+    const first = (this.#exports.routerReserveScratch(0) >>> 0) >>> 2;
+    const next = this.#exports.routerListedUpTo() >>> 0;
+    return {
+      ids: this.#core.words.slice(first, first + count),
+      next: next === 0 ? undefined : (next as ShapeId),
+    };
+  }
+
+  /**
+   * Transactions whose commit LSN is not greater are framed and their Relation messages reported,
+   * but nothing else in them is: they are in the logs already.
+   */
+  skipTo(lsn: Lsn): void {
+    this.#exports.routerSkipTo(Number(lsn >> 32n) | 0, Number(lsn & 0xffff_ffffn) | 0);
+  }
+
+  /**
+   * Whether transactions that reached no shape stop with `COMMIT` too. Off, only `commitLsn` and
+   * `endLsn` tell that they have passed. On for as long as something waits for the next boundary.
+   */
+  set stopsAtEveryCommit(isWanted: boolean) {
+    this.#exports.routerSetStopAtEveryCommit(isWanted ? 1 : 0);
+  }
+
+  /** Forgets input, output and a half-received transaction: the connection is new. */
+  resetStream(): void {
+    this.#exports.routerResetStream();
+  }
+
+  // --- Data plane ------------------------------------------------------------------------------
+
+  /**
+   * Copies bytes of the socket behind those that wait, all or none. False: the budget forbids the
+   * region to grow. May move memory, and always what `messageAddress` points to.
+   */
+  receive(chunk: Uint8Array): boolean {
+    const address = this.#exports.routerReserveInput(chunk.length) >>> 0;
+    if (address === 0) return false;
+    this.#core.bytes.set(chunk, address);
+    this.#exports.routerCommitInput(chunk.length);
+    return true;
+  }
+
+  /** Routes what was received until one of the reasons in `RunOutcome` to stop. */
+  run(): RunOutcome {
+    return this.#exports.routerRun() as RunOutcome;
+  }
+
+  /** Counts changes that TypeScript handles itself, the relations of a Truncate: op += 2 each. */
+  addOps(count: number): void {
+    this.#exports.routerAddOps(count);
+  }
+
+  /** Forgets the bodies. To be called once they are taken. */
+  clearOutput(): void {
+    this.#exports.routerClearOutput();
+  }
+
+  /** Gives the output what `NEEDS_GROWTH` asked for. False: the budget forbids it. */
+  grow(): boolean {
+    return this.#exports.routerGrow() !== 0;
+  }
+
+  // --- What a stop means -----------------------------------------------------------------------
+
+  /** Whether a Begin was consumed whose Commit was not. */
+  get isInTransaction(): boolean {
+    return this.#word(State.isInTransaction) !== 0;
+  }
+
+  /** Commit LSN of the transaction that the bodies belong to, known since its Begin. */
+  get transactionLsn(): Lsn {
+    return this.#lsn(State.transactionLsn);
+  }
+
+  /** Of the same transaction. */
+  get xid(): number {
+    return this.#word(State.xid);
+  }
+
+  /** Position of the next change in its transaction. */
+  get op(): number {
+    return this.#word(State.op);
+  }
+
+  /**
+   * Commit LSN of the last transaction that has ended, reported or not. 0: none since the reset.
+   */
+  get commitLsn(): Lsn {
+    return this.#lsn(State.commitLsn);
+  }
+
+  /** Where the last transaction that has ended ends in the WAL: what may be acknowledged. */
+  get endLsn(): Lsn {
+    return this.#lsn(State.endLsn);
+  }
+
+  /** Of the last transaction that has ended, in microseconds since 2000-01-01. */
+  get commitTimeMicroseconds(): number {
+    const high = this.#word(State.commitTime) | 0;
+    return high * 2 ** 32 + this.#word(State.commitTime + 1);
+  }
+
+  /** At `KEEPALIVE`: the end of the WAL on the server. */
+  get walEnd(): Lsn {
+    return this.#lsn(State.walEnd);
+  }
+
+  /** At `KEEPALIVE`. */
+  get isReplyRequested(): boolean {
+    return this.#word(State.isReplyRequested) !== 0;
+  }
+
+  /** At `MESSAGE` the message's, at `FOREIGN_FRAME` the frame's type: an ASCII code. */
+  get messageKind(): number {
+    return this.#word(State.messageKind);
+  }
+
+  /** At `MESSAGE`: the whole message, its type first. Into `bytes`, until `run` or `receive`. */
+  get messageAddress(): number {
+    return this.#word(State.messageAddress);
+  }
+
+  get messageSize(): number {
+    return this.#word(State.messageSize);
+  }
+
+  /** At `UNROUTABLE`. */
+  get unroutableRelation(): RelationId {
+    return this.#word(State.relation) as RelationId;
+  }
+
+  /** At `UNROUTABLE`. */
+  get unroutableReason(): UnroutableReason {
+    return this.#word(State.reason) as UnroutableReason;
+  }
+
+  /** At `MALFORMED`. */
+  get malformedReason(): MalformedReason {
+    return this.#word(State.reason) as MalformedReason;
+  }
+
+  /** At `NEEDS_GROWTH`: by how much `grow` would enlarge the core. */
+  get growthBytes(): number {
+    return this.#word(State.growthBytes);
+  }
+
+  /** Bytes received and not consumed. */
+  get pendingBytes(): number {
+    return this.#word(State.inputPending);
+  }
+
+  // --- Output, without objects -----------------------------------------------------------------
+
+  /** Linear memory. Use it at once: growth detaches it. */
+  get bytes(): Uint8Array {
+    return this.#core.bytes;
+  }
+
+  /** Ids with their `GATED_BIT`, indexed by `bodyFirstMatch`. A new view at each call. */
+  get matches(): Uint32Array {
+    return this.#core.words.subarray(this.#word(State.matchesAddress) >>> 2);
+  }
+
+  get bodyCount(): number {
+    return this.#word(State.bodyCount);
+  }
+
+  /** In `bytes`. Bodies come in the order of their changes. */
+  bodyAddress(index: number): number {
+    return this.#bodyWord(index, BodyWord.address);
+  }
+
+  bodySize(index: number): number {
+    return this.#bodyWord(index, BodyWord.size);
+  }
+
+  bodyOp(index: number): number {
+    return this.#bodyWord(index, BodyWord.op);
+  }
+
+  bodyFirstMatch(index: number): number {
+    return this.#bodyWord(index, BodyWord.firstMatch);
+  }
+
+  bodyMatchCount(index: number): number {
+    return this.#bodyWord(index, BodyWord.matchCount);
+  }
+
+  /** Whether one of its matches is gated. */
+  bodyIsGated(index: number): boolean {
+    return this.#bodyWord(index, BodyWord.isGated) !== 0;
+  }
+
+  #word(index: number): number {
+    return this.#core.words[this.#state + index]!;
+  }
+
+  #lsn(index: number): Lsn {
+    return lsnOf(this.#word(index), this.#word(index + 1));
+  }
+
+  #bodyWord(index: number, word: number): number {
+    return this.#core.words[(this.#word(State.bodiesAddress) >>> 2) + index * BODY_WORDS + word]!;
+  }
+
+  #fillScratch(bytes: Uint8Array): boolean {
+    const address = this.#exports.routerReserveScratch(bytes.length) >>> 0;
+    if (address === 0) return false;
+    this.#core.bytes.set(bytes, address);
+    return true;
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * From what the router found to what storage keeps: each body is appended once, for all the shapes
+ * it reaches, ids translated to storage keys in bulk. Nothing here is done per idle shape, and
+ * nothing but a few views is made per body.
+ *
+ *     router output            gates                      storage
+ *     (body, ids) ──────────> ungated ids ─────────────> append(body, keys, slots)
+ *                └─ GATED_BIT ─> held, dropped or admitted ─┘
+ */
+
+import { assert } from "../lib/assert.ts";
+import type { ShapeId } from "../model/ids.ts";
+import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
+import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
+import type { FlushTracker } from "../router/flush-tracker.ts";
+import { GATED_BIT, type Router } from "../router/router.ts";
+import type { ShapeStore } from "../storage/storage.ts";
+import type { ShapeRegistry } from "./registry.ts";
+import { SnapshotGate } from "./snapshot-gate.ts";
+
+export interface ChangeWriterOptions {
+  readonly router: Router;
+  readonly registry: ShapeRegistry;
+  readonly flushTracker: FlushTracker;
+  readonly store: ShapeStore;
+  /** Bytes that one gate may hold. */
+  readonly gateBytesMax: number;
+  /** A gate holds more than it may, or the core has no memory to track it. */
+  readonly onOverfull: (id: ShapeId) => void;
+  /** Something that was held back has become durable. */
+  readonly onReleased: () => void;
+}
+
+export class ChangeWriter {
+  readonly #options: ChangeWriterOptions;
+  readonly #router: Router;
+  readonly #registry: ShapeRegistry;
+  readonly #store: ShapeStore;
+  readonly #gates = new Map<ShapeId, SnapshotGate>();
+  /** Commit LSN of the last transaction that was handed to storage. */
+  #committed: Lsn = LSN_ZERO;
+  /** Ids of one body without those that a gate kept; grows to the largest body. */
+  #admitted = new Uint32Array(64);
+
+  constructor(options: ChangeWriterOptions) {
+    this.#options = options;
+    this.#router = options.router;
+    this.#registry = options.registry;
+    this.#store = options.store;
+    this.#committed = options.store.position;
+  }
+
+  /** Takes the bodies in the router's output. Returns whether any went to storage. */
+  takeBodies(): boolean {
+    const { bytes, matches, transactionLsn } = this.#router;
+    let isAppended = false;
+    for (let index = 0; index < this.#router.bodyCount; index++) {
+      const address = this.#router.bodyAddress(index);
+      const body = bytes.subarray(address, address + this.#router.bodySize(index));
+      const first = this.#router.bodyFirstMatch(index);
+      let ids = matches.subarray(first, first + this.#router.bodyMatchCount(index));
+      if (this.#router.bodyIsGated(index)) ids = this.#admit(index, body, ids);
+      if (ids.length === 0) continue;
+      const keys = this.#registry.keysOf(ids);
+      this.#store.append(transactionLsn, this.#router.bodyOp(index), body, keys, ids, ids.length);
+      isAppended = true;
+    }
+    return isAppended;
+  }
+
+  commit(commitLsn: Lsn): void {
+    this.#committed = maxLsn(this.#committed, commitLsn);
+    this.#store.commit(this.#committed);
+  }
+
+  rollback(commitLsn: Lsn): void {
+    for (const gate of this.#gates.values()) gate.forget(commitLsn);
+    this.#store.rollback();
+  }
+
+  /** Begins to hold back what the shape is sent. To be called in the boundary that adds it. */
+  gate(id: ShapeId): void {
+    const key = this.#registry.keyOf(id);
+    assert(key !== undefined, "a shape is gated while it is registered");
+    const slot = this.#registry.slotOf(id);
+    this.#gates.set(id, new SnapshotGate(id, key, slot, this.#options.gateBytesMax));
+    this.#router.setGated(id, true);
+  }
+
+  /**
+   * Places the shape's snapshot in time and appends what was held and is not in it.
+   * REQUIRES: a transaction boundary.
+   */
+  place(id: ShapeId, bounds: SnapshotBounds): void {
+    const gate = this.#gates.get(id);
+    if (gate === undefined) return;
+    const changes = gate.place(bounds);
+    for (const { lsn, op, body } of changes) {
+      this.#store.append(
+        lsn,
+        op,
+        body,
+        Float64Array.of(gate.key),
+        Uint32Array.of(gate.slot),
+        1,
+      );
+    }
+    if (changes.length > 0) this.#store.commit(this.#committed);
+    void this.#release(id);
+  }
+
+  /** The shape is going: nothing is held for it any longer. */
+  drop(id: ShapeId): void {
+    if (!this.#gates.delete(id)) return;
+    this.#options.flushTracker.flushed(id);
+    this.#options.onReleased();
+  }
+
+  /** No transaction that begins to be read from now on committed at or before `received`. */
+  progressed(received: Lsn): void {
+    for (const [id, gate] of this.#gates) {
+      if (!gate.isOver(received)) continue;
+      this.#gates.delete(id);
+      this.#router.setGated(id, false);
+    }
+  }
+
+  get gateCount(): number {
+    return this.#gates.size;
+  }
+
+  /** Asks the gates about one body; returns the ids that are to have it. */
+  #admit(index: number, body: Uint8Array, ids: Uint32Array): Uint32Array {
+    const { xid, transactionLsn } = this.#router;
+    const op = this.#router.bodyOp(index);
+    if (this.#admitted.length < ids.length) this.#admitted = new Uint32Array(2 * ids.length);
+    let count = 0;
+    for (const match of ids) {
+      const id = ((match & ~GATED_BIT) >>> 0) as ShapeId;
+      const gate = match === id ? undefined : this.#gates.get(id);
+      if (gate === undefined || gate.admits(xid, transactionLsn, op, body)) {
+        this.#admitted[count++] = id;
+      } else if (gate.bounds === undefined) {
+        const isTracked = this.#options.flushTracker.sent(id, transactionLsn);
+        if (!isTracked || gate.isOverfull) this.#options.onOverfull(id);
+      }
+    }
+    return this.#admitted.subarray(0, count);
+  }
+
+  /** What was held is in the journal: once it is synced, Postgres may forget it. */
+  async #release(id: ShapeId): Promise<void> {
+    const generation = this.#registry.generationOf(id);
+    await this.#store.flushed();
+    if (!this.#registry.isCurrent(id, generation)) return;
+    this.#options.flushTracker.flushed(id);
+    this.#options.onReleased();
+  }
+}

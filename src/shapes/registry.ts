@@ -1,0 +1,122 @@
+/**
+ * The hinge: the one file that knows both identities of a shape.
+ *
+ *     handle  <hash>-<epoch + key>     outside: URLs, headers, logs; for ever
+ *     id      u32                      inside: columns, indexes, queues; until the shape is gone
+ *     key     u40                      on disk
+ *
+ * An id is minted once per shape and process and stays the shape's until it is retired, whatever
+ * reconnects in between (law 8). Retired ids rest before they are minted again, with another
+ * generation, so that work begun for one shape never reaches its successor.
+ *
+ * There is no map from handle to id. Every request for a shape carries its definition, which the
+ * router's own index leads to the id; the handle is then compared in eight bytes. That index would
+ * cost 6.6 bytes per shape more. A handle alone names its catalog row: its number less the
+ * directory's epoch is the key.
+ *
+ * A lookup that misses is an outcome: the shape was removed meanwhile.
+ */
+
+import {
+  parseShapeHandle,
+  STORAGE_KEY_MAX,
+  type LogSlot,
+  type ShapeHandle,
+  type ShapeId,
+  type StorageKey,
+} from "../model/ids.ts";
+import type { ShapeTable } from "../router/shape-table.ts";
+
+export class ShapeRegistry {
+  readonly #table: ShapeTable;
+  readonly #epochMicroseconds: number;
+
+  /** @param epochMicroseconds `ShapeStore.epochMicroseconds`. */
+  constructor(table: ShapeTable, epochMicroseconds: number) {
+    this.#table = table;
+    this.#epochMicroseconds = epochMicroseconds;
+  }
+
+  /** How many shapes have an id. */
+  get count(): number {
+    return this.#table.count;
+  }
+
+  /** Mints the id of a shape. May grow linear memory. Undefined: no id or no memory is left. */
+  add(key: StorageKey, hash: number): ShapeId | undefined {
+    return this.#table.mint(key, hash);
+  }
+
+  /**
+   * Gives the id back, to rest. Resolve whatever you need of the shape before.
+   * REQUIRES: the router no longer routes to it.
+   */
+  retire(id: ShapeId): void {
+    this.#table.retire(id);
+  }
+
+  /** Undefined for an id that is nobody's. */
+  handleOf(id: ShapeId): ShapeHandle | undefined {
+    const key = this.keyOf(id);
+    return key === undefined ? undefined : this.#format(this.#table.hashOf(id), key);
+  }
+
+  /** For logs and messages, where a miss must not matter. */
+  handleForLog(id: ShapeId): string {
+    return this.handleOf(id) ?? `unknown, id: ${id}`;
+  }
+
+  /** Whether `id`, found by definition, is the shape that the handle names. */
+  isHandleOf(handle: ShapeHandle, id: ShapeId): boolean {
+    return this.handleOf(id) === handle;
+  }
+
+  /** The catalog row that a handle names, whether or not there is one. */
+  keyOfHandle(handle: ShapeHandle): StorageKey | undefined {
+    const key = Number(handle.slice(handle.indexOf("-") + 1)) - this.#epochMicroseconds;
+    return key >= 1 && key <= STORAGE_KEY_MAX ? (key as StorageKey) : undefined;
+  }
+
+  /** The handle of a catalog row. */
+  handleOfKey(key: StorageKey, hash: number): ShapeHandle {
+    return this.#format(hash, key);
+  }
+
+  keyOf(id: ShapeId): StorageKey | undefined {
+    return this.#table.keyOf(id);
+  }
+
+  /**
+   * The storage keys of many ids at once, 0 for retired ones. Valid until the next call; allocates
+   * nothing.
+   */
+  keysOf(ids: Uint32Array): Float64Array {
+    return this.#table.keysOf(ids);
+  }
+
+  /** What storage indexes the shape's log by. */
+  slotOf(id: ShapeId): LogSlot {
+    return id as number as LogSlot;
+  }
+
+  /** Tells one holder of an id from the next. */
+  generationOf(id: ShapeId): number {
+    return this.#table.generationOf(id);
+  }
+
+  /** Whether the shape that had this id and generation still has it. */
+  isCurrent(id: ShapeId, generation: number): boolean {
+    return this.keyOf(id) !== undefined && this.#table.generationOf(id) === generation;
+  }
+
+  /** Lets ids that were retired before the last call be minted again, see `ShapeTable`. */
+  advanceEpoch(): void {
+    this.#table.advanceEpoch();
+  }
+
+  #format(hash: number, key: StorageKey): ShapeHandle {
+    const handle = parseShapeHandle(`${hash}-${this.#epochMicroseconds + key}`);
+    if (handle === undefined) throw new RangeError(`no handle can be made of ${hash} and ${key}`);
+    return handle;
+  }
+}

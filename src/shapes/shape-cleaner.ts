@@ -1,0 +1,98 @@
+/**
+ * How a shape goes: because a client asked, its table was emptied or changed its form, or its
+ * snapshot failed. Routing to it stops at once; who waits on it is told; its record in the journal
+ * follows. A removal costs what the shape itself takes in the indexes, however many others there are.
+ *
+ * Everything that needs the handle or the key is resolved before the id is retired.
+ */
+
+import { LitzError } from "../lib/errors.ts";
+import type { ShapeId } from "../model/ids.ts";
+import type { Router } from "../router/router.ts";
+import type { ShapeStore } from "../storage/storage.ts";
+import type { BoundaryQueue } from "./boundary-queue.ts";
+import type { ChangeWriter } from "./change-writer.ts";
+import type { ShapeRegistry } from "./registry.ts";
+import type { TemplateRegistry } from "./template-registry.ts";
+import type { WaitingRoom } from "./waiting-room.ts";
+
+export interface ShapeCleanerOptions {
+  readonly router: Router;
+  readonly registry: ShapeRegistry;
+  readonly templates: TemplateRegistry;
+  readonly store: ShapeStore;
+  readonly writer: ChangeWriter;
+  readonly boundaries: BoundaryQueue;
+  readonly waitingRoom: WaitingRoom;
+  /** Gives up the shape's snapshot, if one is under way. */
+  readonly stopSnapshot: (id: ShapeId, reason: Error) => void;
+}
+
+export class ShapeCleaner {
+  readonly #options: ShapeCleanerOptions;
+
+  constructor(options: ShapeCleanerOptions) {
+    this.#options = options;
+  }
+
+  /** Removes one shape at the next boundary. Resolves when that is durable. */
+  async remove(id: ShapeId, generation: number): Promise<void> {
+    const { boundaries, registry } = this.#options;
+    const removal = await boundaries.run(() =>
+      registry.isCurrent(id, generation) ? { durable: this.removeNow(id) } : undefined,
+    );
+    await removal?.durable;
+  }
+
+  /**
+   * Removes every shape of a table, wherever in a transaction the stream is: its rows are no longer
+   * what the shapes' logs say. Resolves when that is durable.
+   */
+  async removeAllOf(relationOid: number): Promise<void> {
+    const { router, templates } = this.#options;
+    const relation = templates.relationOf(relationOid);
+    if (relation === undefined) return;
+    let last = Promise.resolve();
+    let after = 0;
+    while (after !== undefined) {
+      const { ids, next } = router.shapesOf(relation.id, after as ShapeId);
+      for (const id of ids) last = this.removeNow(id as ShapeId);
+      if (next === undefined) break;
+      after = next;
+      // Other requests get their turn between two slices.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (templates.relationOf(relationOid) !== relation) break;
+    }
+    await last;
+  }
+
+  /** Removes every shape there is. Resolves when that is durable. */
+  async removeAll(): Promise<void> {
+    for (const oid of this.#options.templates.relationOids()) await this.removeAllOf(oid);
+  }
+
+  /** REQUIRES: the id is live. The rest of a transaction being read no longer reaches the shape. */
+  removeNow(id: ShapeId): Promise<void> {
+    const { registry, router, store, templates, waitingRoom, writer, stopSnapshot } = this.#options;
+    const key = registry.keyOf(id)!;
+    const slot = registry.slotOf(id);
+    const live = templates.get(router.templateOf(id));
+
+    stopSnapshot(id, shapeRemoved());
+    router.removeShape(id);
+    writer.drop(id);
+    waitingRoom.removed(id);
+    const durable = store.removeShape(key, slot);
+    registry.retire(id);
+    templates.release(live);
+    return durable;
+  }
+}
+
+/** What whoever still waits for the snapshot gets: a 409 without a handle (protocol 4.4). */
+function shapeRemoved(): LitzError {
+  return new LitzError("the shape was removed while its snapshot was taken", {
+    code: "SHAPE_REMOVED",
+    httpStatus: 409,
+  });
+}

@@ -1,0 +1,89 @@
+/**
+ * What the HTTP edge knows of shapes. It asks with definitions and handles and is answered with
+ * handles and logs; how a shape is found, created or woken is none of its business.
+ */
+
+import type { ShapeHandle } from "../model/ids.ts";
+import type { LogOffset } from "../model/log-offset.ts";
+import type { Lsn } from "../model/lsn.ts";
+import type { LogMode, ReplicaMode, ShapeDefinition } from "../model/shape-definition.ts";
+import type { ShapeLog } from "../storage/storage.ts";
+
+/** The parameters of protocol 2.1 that define a shape, as text and not yet checked. */
+export interface DefinitionRequest {
+  readonly table: string;
+  readonly where: string | undefined;
+  /** `params[n]`: keys as the client wrote them. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Comma-separated identifiers, or a list. */
+  readonly columns: string | readonly string[] | undefined;
+  readonly replica: ReplicaMode;
+  readonly log: LogMode;
+}
+
+export type ServiceStatus = "active" | "waiting" | "starting";
+
+export interface ShapeService {
+  readonly status: ServiceStatus;
+
+  /**
+   * Resolves as soon as the service is active.
+   *
+   * @throws {LitzError} NOT_READY (503) with the reason of protocol 3.2 after `timeoutMs`.
+   */
+  ready(timeoutMs: number): Promise<void>;
+
+  /** Commit LSN up to which everything that Postgres sent is durable and visible to readers. */
+  readonly lastProcessedLsn: Lsn;
+
+  /**
+   * Checks a definition against the catalog.
+   *
+   * @throws {InvalidParameter} naming the parameter (protocol 3.3).
+   * @throws {LitzError} 503 when the database cannot be asked.
+   */
+  define(request: DefinitionRequest): Promise<ShapeDefinition>;
+
+  find(definition: ShapeDefinition): ServedShape | undefined;
+
+  /**
+   * The shape of this definition, created if there is none. Concurrent calls for one definition
+   * create one shape. Resolves when the shape is durable; its snapshot may still be under way.
+   *
+   * @throws {LitzError} 503 when it cannot be created now.
+   */
+  findOrCreate(definition: ShapeDefinition): Promise<ServedShape>;
+
+  /** The definition behind a handle, undefined when no such shape exists. */
+  definitionOf(handle: ShapeHandle): ShapeDefinition | undefined;
+
+  /** Removes a shape. Whoever waits on it is told `removed`. Resolves when durable. */
+  remove(handle: ShapeHandle): Promise<void>;
+}
+
+/** A shape for the length of one request. */
+export interface ServedShape {
+  readonly handle: ShapeHandle;
+  readonly definition: ShapeDefinition;
+  /** The `electric-schema` header (protocol section 9), ASCII only. */
+  readonly schemaHeader: string;
+  readonly log: ShapeLog;
+
+  /** False once the shape was removed, be it that its id has long gone to another. */
+  readonly isCurrent: boolean;
+
+  /**
+   * Resolves when the snapshot query has begun to deliver, so that an answer can be started.
+   *
+   * @throws {LitzError} the snapshot's failure (protocol 3.2), code SCHEMA_CHANGED for a 409.
+   */
+  snapshotStarted(): Promise<void>;
+
+  /**
+   * Waits until the log has grown past `after`; at once if it already has. The wait costs the core
+   * a few bytes. Aborting the signal forgets it.
+   */
+  waitForChange(after: LogOffset, timeoutMs: number, signal?: AbortSignal): Promise<WaitOutcome>;
+}
+
+export type WaitOutcome = "changed" | "removed" | "timeout" | "aborted";

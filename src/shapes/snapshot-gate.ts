@@ -1,0 +1,105 @@
+/**
+ * Keeps the changes that a shape's snapshot shows already out of its log (protocol section 10).
+ *
+ * A shape is routed to from before its snapshot is taken, so nothing is missed; what arrives until
+ * the snapshot is placed in time is held back, then sorted out by transaction id:
+ *
+ *     holding ──place(bounds)──> sorting ──a commit beyond bounds.lsn──> gone
+ *
+ *       holding   bounds unknown: every change is kept here, in memory, with its transaction
+ *       sorting   a transaction is dropped if the snapshot shows it, else it is appended
+ *
+ * A gate exists only while there is something to decide. What it holds is bounded by
+ * `bytesMax`; beyond that the shape is given up and the client starts again.
+ *
+ * Invariants:
+ *
+ *   1. Held transactions are complete or the one being read, in the order of the stream.
+ *   2. Nothing is held while sorting.
+ */
+
+import { assert } from "../lib/assert.ts";
+import type { LogSlot, ShapeId, StorageKey } from "../model/ids.ts";
+import type { Lsn } from "../model/lsn.ts";
+import { isVisibleInSnapshot, type SnapshotBounds } from "../model/snapshot-bounds.ts";
+
+interface HeldTransaction {
+  readonly xid: number;
+  readonly lsn: Lsn;
+  readonly changes: HeldChange[];
+}
+
+export interface HeldChange {
+  readonly lsn: Lsn;
+  readonly op: number;
+  readonly body: Uint8Array;
+}
+
+export class SnapshotGate {
+  readonly id: ShapeId;
+  readonly key: StorageKey;
+  readonly slot: LogSlot;
+  readonly #bytesMax: number;
+  #held: HeldTransaction[] = [];
+  #heldBytes = 0;
+  #bounds: SnapshotBounds | undefined;
+
+  constructor(id: ShapeId, key: StorageKey, slot: LogSlot, bytesMax: number) {
+    this.id = id;
+    this.key = key;
+    this.slot = slot;
+    this.#bytesMax = bytesMax;
+  }
+
+  get bounds(): SnapshotBounds | undefined {
+    return this.#bounds;
+  }
+
+  /**
+   * Whether a change of this transaction belongs into the log now. False: it was dropped, or is
+   * held, in a copy. Throws nothing; see `isOverfull`.
+   */
+  admits(xid: number, lsn: Lsn, op: number, body: Uint8Array): boolean {
+    if (this.#bounds !== undefined) return !isVisible(xid, lsn, this.#bounds);
+    let transaction = this.#held.at(-1);
+    if (transaction?.lsn !== lsn) {
+      transaction = { xid, lsn, changes: [] };
+      this.#held.push(transaction);
+    }
+    transaction.changes.push({ lsn, op, body: body.slice() });
+    this.#heldBytes += body.length;
+    return false;
+  }
+
+  /** More is held than may be: the shape has to go. */
+  get isOverfull(): boolean {
+    return this.#heldBytes > this.#bytesMax;
+  }
+
+  /** The transaction being read will come again. */
+  forget(lsn: Lsn): void {
+    if (this.#held.at(-1)?.lsn === lsn) this.#held.pop();
+  }
+
+  /** The snapshot is placed in time. Returns what was held and is not in it, to be appended. */
+  place(bounds: SnapshotBounds): readonly HeldChange[] {
+    assert(this.#bounds === undefined, "a snapshot is placed once");
+    this.#bounds = bounds;
+    const changes = this.#held
+      .filter(({ xid, lsn }) => !isVisible(xid, lsn, bounds))
+      .flatMap((transaction) => transaction.changes);
+    this.#held = [];
+    this.#heldBytes = 0;
+    return changes;
+  }
+
+  /** Whether nothing that comes after `received` can be in the snapshot. */
+  isOver(received: Lsn): boolean {
+    return this.#bounds !== undefined && received > this.#bounds.lsn;
+  }
+}
+
+/** Past the insert position that was read after the snapshot, xids need no test (protocol 10.4). */
+function isVisible(xid: number, lsn: Lsn, bounds: SnapshotBounds): boolean {
+  return lsn <= bounds.lsn && isVisibleInSnapshot(xid, bounds);
+}

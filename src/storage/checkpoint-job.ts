@@ -1,0 +1,240 @@
+/**
+ * A checkpoint: what is in the journal and was in memory becomes rows, in one transaction with the
+ * position up to which that holds. Runs in a worker thread (`checkpoint-worker.ts`); tests may run
+ * it in place.
+ *
+ * The job also keeps the number of live postings per segment: a posting lives while its shape does,
+ * and so does a snapshot that lies in the journal. A sealed segment without any is dead.
+ */
+
+import type { SqliteDatabase, CheckpointPosition } from "./database.ts";
+import { writePosition, writeVoids } from "./database.ts";
+import { snapshotPlaceOf } from "./catalog-row.ts";
+import { orderByKey } from "./posting-sort.ts";
+import type { SeqRange } from "./record.ts";
+import { BlockWriter } from "./run-block.ts";
+import { mergeRuns } from "./run-merge.ts";
+import { Runs } from "./runs.ts";
+import { SeqRanges } from "./seq-ranges.ts";
+
+export interface CheckpointJob {
+  readonly position: CheckpointPosition;
+  /** Postings in order of filing; `seqs` count from `base`. */
+  readonly postings: {
+    readonly count: number;
+    readonly base: number;
+    readonly keys: Float64Array;
+    readonly seqs: Uint32Array;
+  };
+  readonly templates: readonly { readonly id: number; readonly text: string }[];
+  /** Shapes that are new or have changed: `rows[i]` is the row of `keys[i]`. */
+  readonly shapes: { readonly keys: Float64Array; readonly rows: readonly Uint8Array[] };
+  readonly removedKeys: Float64Array;
+  readonly segments: readonly SegmentState[];
+  readonly voids: readonly SeqRange[];
+}
+
+export interface SegmentState {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly isSealed: boolean;
+}
+
+export interface CheckpointResult {
+  /** Segments without anything alive: their rows are gone, their files may go. */
+  readonly deadSegments: readonly number[];
+  readonly runCount: number;
+}
+
+/** Runs the transaction. Everything or nothing. */
+export function runCheckpoint(database: SqliteDatabase, job: CheckpointJob): CheckpointResult {
+  const voids = new SeqRanges();
+  for (const range of job.voids) voids.add(range);
+  let deadSegments: number[] = [];
+  database.transaction(() => {
+    const live = new LiveCounts(database, job.segments);
+    writeTemplates(database, job);
+    writeShapes(database, job, live);
+    writeRun(database, job, voids, live);
+    removeShapes(database, job, voids, live);
+    deadSegments = live.save(job.position.committedSeq);
+    // Of a rollback that is not durable yet the journal may know nothing after a crash, and then
+    // gives its seqs again.
+    const { committedSeq } = job.position;
+    writeVoids(database, job.voids.filter((range) => range.last < committedSeq));
+    writePosition(database, job.position);
+  })();
+  database.pragma("wal_checkpoint(PASSIVE)");
+  const runCount = database.prepare("select count(*) from run_info").pluck().get() as number;
+  return { deadSegments, runCount };
+}
+
+/** Merges where a level is full. Apart from the checkpoint, whose end somebody is waiting for. */
+export function runMerges(
+  database: SqliteDatabase,
+  job: CheckpointJob,
+  runsPerLevel: number,
+): number {
+  const voids = new SeqRanges();
+  for (const range of job.voids) voids.add(range);
+  database.transaction(() => {
+    const live = new LiveCounts(database, job.segments);
+    while (mergeRuns(database, voids, runsPerLevel, (seq) => live.add(seq, -1)));
+    live.save(0);
+  })();
+  database.pragma("wal_checkpoint(PASSIVE)");
+  return database.prepare("select count(*) from run_info").pluck().get() as number;
+}
+
+/** How many postings of live shapes each segment holds. */
+class LiveCounts {
+  readonly #database: SqliteDatabase;
+  readonly #segments: readonly SegmentState[];
+  readonly #counts: Float64Array;
+  readonly #saved: Map<number, number>;
+  #hint = 0;
+
+  constructor(database: SqliteDatabase, segments: readonly SegmentState[]) {
+    this.#database = database;
+    this.#segments = segments;
+    const rows = database.prepare("select first_seq, live from segment").raw().all();
+    this.#saved = new Map(rows as [number, number][]);
+    this.#counts = Float64Array.from(segments, ({ firstSeq }) => this.#saved.get(firstSeq) ?? 0);
+  }
+
+  add(seq: number, delta: number): void {
+    const index = this.#indexOf(seq);
+    if (index >= 0) this.#counts[index]! += delta;
+  }
+
+  /** Writes the counts; returns the dead segments that end at or before `upTo`. */
+  save(upTo: number): number[] {
+    const put = this.#database.prepare("insert or replace into segment values (?, ?)");
+    const remove = this.#database.prepare("delete from segment where first_seq = ?");
+    const dead: number[] = [];
+    this.#segments.forEach((segment, index) => {
+      const count = this.#counts[index]!;
+      if (segment.isSealed && segment.lastSeq <= upTo && count <= 0) {
+        dead.push(segment.firstSeq);
+        remove.run(segment.firstSeq);
+      } else if (count !== this.#saved.get(segment.firstSeq)) {
+        // A merge that follows the deletion of a segment must not bring its row back.
+        if (upTo > 0 || this.#saved.has(segment.firstSeq)) put.run(segment.firstSeq, count);
+      }
+    });
+    return dead;
+  }
+
+  #indexOf(seq: number): number {
+    const segments = this.#segments;
+    const hinted = segments[this.#hint];
+    const isHinted =
+      hinted !== undefined &&
+      seq >= hinted.firstSeq &&
+      seq < (segments[this.#hint + 1]?.firstSeq ?? Infinity);
+    if (isHinted) return this.#hint;
+    let low = 0;
+    let high = segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (segments[middle]!.firstSeq <= seq) low = middle + 1;
+      else high = middle;
+    }
+    this.#hint = Math.max(0, low - 1);
+    return low - 1;
+  }
+}
+
+function writeTemplates(database: SqliteDatabase, job: CheckpointJob): void {
+  const insert = database.prepare("insert or ignore into template values (?, ?)");
+  for (const { id, text } of job.templates) insert.run(id, text);
+}
+
+function writeShapes(database: SqliteDatabase, job: CheckpointJob, live: LiveCounts): void {
+  const get = database.prepare("select row from shape where key = ?").pluck();
+  const put = database.prepare("insert or replace into shape values (?, ?)");
+  job.shapes.rows.forEach((row, index) => {
+    const key = job.shapes.keys[index]!;
+    const place = placeIn(row);
+    const before = get.get(key) as Buffer | undefined;
+    const placeBefore = before === undefined ? 0 : placeIn(before);
+    if (place !== placeBefore) live.add(place, 1);
+    put.run(key, row);
+  });
+}
+
+/** The seq that keeps a segment alive, 0 for none. */
+function placeIn(row: Uint8Array): number {
+  return snapshotPlaceOf(Buffer.from(row.buffer, row.byteOffset, row.byteLength)) ?? 0;
+}
+
+function writeRun(
+  database: SqliteDatabase,
+  job: CheckpointJob,
+  voids: SeqRanges,
+  live: LiveCounts,
+): void {
+  const { count, base, keys, seqs } = job.postings;
+  if (count === 0) return;
+  const order = orderByKey(keys, count);
+  let first = Infinity;
+  let last = 0;
+  let kept = 0;
+  const sorted = new Float64Array(count);
+  for (let index = 0; index < count; index++) {
+    const seq = base + seqs[order[index]!]!;
+    sorted[index] = seq;
+    if (seq < first) first = seq;
+    if (seq > last) last = seq;
+  }
+  const run = nextRun(database);
+  const removed = new Set(job.removedKeys);
+  const insert = database.prepare("insert into run values (?, ?, ?, ?)");
+  const writer = new BlockWriter(first, (key, start, blob) => insert.run(run, key, start, blob));
+  for (let start = 0; start < count; ) {
+    const key = keys[order[start]!]!;
+    let end = start;
+    const isRemoved = removed.has(key);
+    // Compacts in place: what is void, or removed by this very job, or was filed twice is left out.
+    let target = start;
+    for (; end < count && keys[order[end]!]! === key; end++) {
+      const seq = sorted[end]!;
+      if (isRemoved || voids.has(seq) || (target > start && sorted[target - 1]! >= seq)) continue;
+      sorted[target++] = seq;
+      live.add(seq, 1);
+    }
+    writer.add(key, sorted, start, target);
+    kept += target - start;
+    start = end;
+  }
+  writer.flush();
+  if (kept === 0) return;
+  database
+    .prepare("insert into run_info values (?, 0, ?, ?, ?)")
+    .run(run, first, last, kept);
+}
+
+export function nextRun(database: SqliteDatabase): number {
+  return database.prepare("select coalesce(max(run), 0) + 1 from run_info").pluck().get() as number;
+}
+
+function removeShapes(
+  database: SqliteDatabase,
+  job: CheckpointJob,
+  voids: SeqRanges,
+  live: LiveCounts,
+): void {
+  const get = database.prepare("select row from shape where key = ?").pluck();
+  const remove = database.prepare("delete from shape where key = ?");
+  const runs = new Runs(database, voids);
+  for (const key of job.removedKeys) {
+    const row = get.get(key) as Buffer | undefined;
+    // Without a row it was created since the last checkpoint, and then none of its postings is in
+    // a run, or it was removed by one already: nothing must be counted off twice.
+    if (row === undefined) continue;
+    const place = placeIn(row);
+    if (place !== 0) live.add(place, -1);
+    for (const seq of runs.seqsAfter(key, 0, Infinity)) live.add(seq, -1);
+    remove.run(key);
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * When a checkpoint is written and what follows from it, on the event loop's side.
+ *
+ *     filing ──> active half full ──> freeze ──> thread ──> retire, drop dead segments
+ *                     └── both halves full: filing waits, and with it everything that is appended
+ */
+
+import type { CheckpointJob } from "./checkpoint-job.ts";
+import type { CheckpointThread } from "./checkpoint-thread.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Files } from "./files.ts";
+import type { StoreLimits } from "./limits.ts";
+import type { SegmentList } from "./segment-list.ts";
+import type { SeqRanges } from "./seq-ranges.ts";
+import type { CheckpointPosition } from "./database.ts";
+import type { PostingBuffer } from "./storage.ts";
+
+export interface CheckpointSources {
+  readonly postings: PostingBuffer;
+  readonly catalog: Catalog;
+  readonly segments: SegmentList;
+  readonly voids: SeqRanges;
+  readonly thread: CheckpointThread;
+  readonly files: Files;
+  readonly limits: StoreLimits;
+  /** Where things stand at the moment of the call. */
+  readonly position: () => CheckpointPosition;
+  readonly failed: (error: unknown) => void;
+}
+
+export class Checkpoints {
+  readonly #sources: CheckpointSources;
+  #running: Promise<void> | undefined;
+  #bytesSince = 0;
+  #runCount: number;
+  /** All postings up to here are in the runs. */
+  #filedSeq: number;
+
+  constructor(sources: CheckpointSources, runCount: number, filedSeq: number) {
+    this.#sources = sources;
+    this.#runCount = runCount;
+    this.#filedSeq = filedSeq;
+  }
+
+  get runCount(): number {
+    return this.#runCount;
+  }
+  get filedSeq(): number {
+    return this.#filedSeq;
+  }
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Journal that a start would have to replay. */
+  countBytes(size: number): void {
+    this.#bytesSince += size;
+  }
+
+  /** Begins a checkpoint if one is due and none is running. */
+  considerStart(): void {
+    if (this.#running !== undefined) return;
+    const { postings, catalog, limits } = this.#sources;
+    const isDue =
+      postings.count >= Math.min(limits.checkpointPostings, postings.capacity) ||
+      this.#bytesSince >= limits.checkpointBytes ||
+      catalog.changeCount >= limits.checkpointShapes;
+    if (isDue) void this.#start();
+  }
+
+  /** Returns when the active half has been emptied. */
+  async makeRoom(): Promise<void> {
+    await this.idle();
+    // Does not wait for its end: the other half is free.
+    void this.#start();
+  }
+
+  /** Returns when everything up to now is in a checkpoint. */
+  async complete(): Promise<void> {
+    await this.idle();
+    await this.#start();
+  }
+
+  /** Returns when nothing is being written. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  async #start(): Promise<void> {
+    const running = this.#run();
+    this.#running = running;
+    try {
+      await running;
+    } catch (error) {
+      this.#sources.failed(error);
+    }
+    // Whoever waited may have begun the next one already.
+    if (this.#running === running) this.#running = undefined;
+  }
+
+  async #run(): Promise<void> {
+    const { postings, catalog, segments, voids, thread } = this.#sources;
+    const position = this.#sources.position();
+    const frozen = postings.freeze();
+    const changes = catalog.freeze();
+    const job: CheckpointJob = {
+      position,
+      postings: { count: frozen.count, base: frozen.base, keys: frozen.keys, seqs: frozen.seqs },
+      templates: changes.templates,
+      shapes: { keys: changes.keys, rows: changes.rows },
+      removedKeys: changes.removedKeys,
+      // The last one stays, sealed or not: a journal without any segment is a lost one.
+      segments: segments.all.map((segment) => ({
+        firstSeq: segment.firstSeq,
+        lastSeq: segment.lastSeq,
+        isSealed: segment.isSealed && segment !== segments.last,
+      })),
+      voids: voids.all.slice(),
+    };
+    this.#bytesSince = 0;
+    const { deadSegments, runCount } = await thread.write(job);
+    postings.retire();
+    catalog.retire();
+    this.#filedSeq = position.filedSeq;
+    this.#runCount = runCount;
+    await this.#dropSegments(deadSegments);
+  }
+
+  async #dropSegments(firstSeqs: readonly number[]): Promise<void> {
+    const { segments, files } = this.#sources;
+    const dead = new Set(firstSeqs);
+    for (const segment of segments.all) {
+      if (!dead.has(segment.firstSeq)) continue;
+      segments.drop(segment);
+      await files.unlink(segment.path);
+    }
+  }
+}

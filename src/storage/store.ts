@@ -1,0 +1,360 @@
+/**
+ * The store: one journal that is synced, everything else is a cache of it. This file puts the parts
+ * together and keeps what belongs to none of them; see FORMAT.md for what is on disk.
+ *
+ *     append, commit ──> GroupCommit ──> Journal ──> (durable) ──> PostingFiler, Catalog, listener
+ *                                                                       │
+ *     ShapeLog <── LogIndex <── postings, runs <── Checkpoints <────────┘
+ */
+
+import { assert } from "../lib/assert.ts";
+import type { LogSlot, Seq, StorageKey } from "../model/ids.ts";
+import { STORAGE_KEY_MAX } from "../model/ids.ts";
+import { LSN_ZERO, type Lsn } from "../model/lsn.ts";
+import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
+import type { Catalog } from "./catalog.ts";
+import type { CatalogChange } from "./catalog-change.ts";
+import { encodeInlineSnapshot, encodeSnapshotFile } from "./catalog-record.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import { StoreClosed } from "./errors.ts";
+import type { FrameBuilder } from "./frame-builder.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { GrownSlots } from "./grown-slots.ts";
+import { LogIndex } from "./log-index.ts";
+import type { OpenedDirectory } from "./open-store.ts";
+import { PostingFiler } from "./posting-filer.ts";
+import { encodeCreated, encodeVoid, RecordKind } from "./record.ts";
+import { replayPostings, RestoredSlots } from "./replay.ts";
+import { StoredShapeLog, type ShapeLogSources } from "./shape-log.ts";
+import { SnapshotProgress } from "./snapshot-progress.ts";
+import type {
+  RestoreVisitor,
+  ShapeLog,
+  ShapeRecord,
+  ShapeStore,
+  SnapshotWriter,
+} from "./storage.ts";
+
+const NO_BYTES = new Uint8Array(0);
+
+/** What `/admin/memory` shows of storage. */
+export interface StoreStatistics {
+  readonly position: Lsn;
+  readonly durableSeq: number;
+  readonly segments: number;
+  readonly pendingBytes: number;
+  readonly pendingPairs: number;
+  readonly bufferedPostings: number;
+  readonly runs: number;
+  readonly isCheckpointRunning: boolean;
+  /** Shapes that have changed since the last checkpoint. */
+  readonly changedShapes: number;
+  readonly templates: number;
+  readonly snapshotsInProgress: number;
+  readonly snapshotBytes: number;
+  readonly indexBytes: number;
+}
+
+export class Store implements ShapeStore {
+  readonly #directory: OpenedDirectory;
+  readonly #catalog: Catalog;
+  readonly #commits: GroupCommit;
+  readonly #checkpoints: Checkpoints;
+  readonly #filer: PostingFiler;
+  readonly #index: LogIndex;
+  readonly #logSources: ShapeLogSources;
+  readonly #snapshots = new Map<StorageKey, SnapshotProgress>();
+  #nextKey: number;
+  #isRestored = false;
+  #isClosed = false;
+
+  /** What frames of a transaction that has not ended yet will do. */
+  #changes: CatalogChange[] = [];
+  readonly #grown = new GrownSlots();
+
+  constructor(directory: OpenedDirectory) {
+    this.#directory = directory;
+    const { catalog, journal, segments, voids, limits, postings, runs, recovered } = directory;
+    this.#catalog = catalog;
+    this.#nextKey = catalog.highestKey + 1;
+    this.#commits = new GroupCommit({
+      journal,
+      limits,
+      lastSeq: recovered.lastSeq,
+      position: recovered.lastCommitLsn,
+      settle: (frame, writtenBytes) => this.#settle(frame, writtenBytes),
+      announce: (position) => this.#announce(position),
+      failed: (error) => directory.listener.failed(error),
+    });
+    this.#checkpoints = new Checkpoints(
+      {
+        postings,
+        catalog,
+        segments,
+        voids,
+        thread: directory.thread,
+        files: directory.files,
+        limits,
+        position: () => ({
+          // During a restore, what is durable has not all been filed.
+          committedSeq: Math.min(this.#commits.durableSeq, this.#filer.filedSeq),
+          filedSeq: this.#filer.filedSeq,
+          lsn: this.#commits.position,
+          highestKey: catalog.highestKey,
+        }),
+        failed: (error) => this.#commits.fail(error),
+      },
+      directory.runCount,
+      directory.position.filedSeq,
+    );
+    this.#filer = new PostingFiler(
+      postings,
+      voids,
+      this.#checkpoints,
+      directory.position.filedSeq,
+    );
+    this.#index = new LogIndex({
+      postings,
+      runs,
+      segments,
+      voids,
+      durableSeq: () => this.#commits.durableSeq,
+      filedSeq: () => this.#checkpoints.filedSeq,
+    });
+    this.#logSources = {
+      index: this.#index,
+      segments,
+      chunkBytesThreshold: directory.chunkBytesThreshold,
+      pageBytes: limits.pageBytes,
+      progressOf: (key) => this.#snapshots.get(key),
+      snapshotOf: (key) => catalog.find(key)?.snapshot,
+      snapshotPath: directory.snapshotPath,
+    };
+  }
+
+  get epochMicroseconds(): number {
+    return this.#directory.epochMicroseconds;
+  }
+  get position(): Lsn {
+    return this.#commits.position;
+  }
+  get isCongested(): boolean {
+    return this.#commits.isCongested;
+  }
+
+  relieved(): Promise<void> {
+    return this.#commits.relieved();
+  }
+
+  async restore(visit: RestoreVisitor): Promise<void> {
+    assert(!this.#isRestored, "a store is restored once");
+    this.#isRestored = true;
+    const { recovered } = this.#directory;
+    for (const { change } of recovered.changes) this.#catalog.apply(change);
+    const slots = new RestoredSlots();
+    const incomplete: number[] = [];
+    this.#catalog.visitAll((key, hash, templateId, constants, snapshotLsn) => {
+      if (snapshotLsn === undefined) {
+        incomplete.push(key);
+        return;
+      }
+      const template = this.#catalog.templateText(templateId);
+      slots.add(key, visit(key as StorageKey, hash, template, constants, snapshotLsn));
+    });
+    // Not recorded: the next start would find them incomplete again.
+    for (const key of incomplete) this.#catalog.apply({ type: "removed", key });
+    this.#nextKey = this.#catalog.highestKey + 1;
+    this.#directory.removeOrphanedSnapshots();
+    await replayPostings(recovered.tail(), slots, this.#filer, (bytes) =>
+      this.#checkpoints.countBytes(bytes),
+    );
+    this.#checkpoints.considerStart();
+  }
+
+  issueKey(): StorageKey {
+    if (this.#nextKey > STORAGE_KEY_MAX) throw new RangeError("storage keys are used up");
+    return this.#nextKey++ as StorageKey;
+  }
+
+  createShape(record: ShapeRecord, slot: LogSlot): Promise<void> {
+    this.#throwIfClosed();
+    const { key, hash } = record;
+    assert(!this.#snapshots.has(key), "a shape is created once");
+    const constants = Uint8Array.from(record.constants);
+    const template = this.#catalog.internTemplate(record.template);
+    if (template.isNew) {
+      const text = Buffer.from(record.template, "utf8");
+      const seq = this.#commits.record(RecordKind.template, template.id, LSN_ZERO, text);
+      this.#commits.attach(seq, { type: "template", id: template.id, text: record.template });
+    }
+    const payload = encodeCreated({ hash, templateId: template.id, constants });
+    const seq = this.#commits.record(RecordKind.created, key, LSN_ZERO, payload);
+    const templateId = template.id;
+    this.#commits.attach(seq, { type: "created", key, hash, templateId, constants });
+    this.#snapshots.set(key, this.#newProgress(key));
+    this.#directory.postings.setLastSeq(slot, 0);
+    return this.#commits.durable(seq);
+  }
+
+  async removeShape(key: StorageKey, _slot: LogSlot): Promise<void> {
+    this.#throwIfClosed();
+    const seq = this.#commits.record(RecordKind.removed, key, LSN_ZERO, NO_BYTES);
+    this.#commits.attach(seq, { type: "removed", key });
+    const snapshot = this.#catalog.find(key)?.snapshot;
+    const progress = this.#snapshots.get(key);
+    this.#snapshots.delete(key);
+    await this.#commits.durable(seq);
+    await progress?.abort(new StoreClosed());
+    if (progress?.hasFile === true || snapshot?.seq === 0) {
+      await this.#directory.files.unlink(this.#directory.snapshotPath(key));
+    }
+  }
+
+  findShape(key: StorageKey): ShapeRecord | undefined {
+    const shape = this.#catalog.find(key);
+    if (shape === undefined) return undefined;
+    const { hash, templateId, constants } = shape;
+    return { key, hash, template: this.#catalog.templateText(templateId), constants };
+  }
+
+  snapshotBounds(key: StorageKey): SnapshotBounds | undefined {
+    return this.#catalog.find(key)?.snapshot?.bounds;
+  }
+
+  writeSnapshot(key: StorageKey): SnapshotWriter {
+    this.#throwIfClosed();
+    const progress = this.#snapshots.get(key);
+    assert(progress !== undefined, "a snapshot belongs to a shape that has none");
+    return {
+      write: (row) => progress.write(row),
+      finish: (bounds) => this.#finishSnapshot(key, progress, bounds),
+      abort: (error) => progress.abort(error),
+    };
+  }
+
+  append(
+    lsn: Lsn,
+    op: number,
+    body: Uint8Array,
+    keys: Float64Array,
+    slots: Uint32Array,
+    count: number,
+  ): Seq {
+    return this.#commits.append(lsn, op, body, keys, slots, count) as Seq;
+  }
+
+  commit(lsn: Lsn): void {
+    this.#commits.commit(lsn);
+  }
+
+  rollback(): void {
+    const range = this.#commits.rollback(RecordKind.void, encodeVoid);
+    if (range !== undefined) this.#directory.voids.add(range);
+  }
+
+  flushed(): Promise<void> {
+    return this.#commits.flushed();
+  }
+
+  openLog(key: StorageKey, slot: LogSlot): ShapeLog {
+    return new StoredShapeLog(this.#logSources, key, slot);
+  }
+
+  statistics(): StoreStatistics {
+    const { segments, postings } = this.#directory;
+    const snapshots = [...this.#snapshots.values()];
+    return {
+      position: this.#commits.position,
+      durableSeq: this.#commits.durableSeq,
+      segments: segments.all.length,
+      pendingBytes: this.#commits.pendingBytes,
+      pendingPairs: this.#commits.pendingPairs,
+      bufferedPostings: postings.count,
+      runs: this.#checkpoints.runCount,
+      isCheckpointRunning: this.#checkpoints.isRunning,
+      changedShapes: this.#catalog.changeCount,
+      templates: this.#catalog.templateCount,
+      snapshotsInProgress: snapshots.length,
+      snapshotBytes: snapshots.reduce((sum, snapshot) => sum + snapshot.memoryBytes, 0),
+      indexBytes: segments.indexBytes,
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    try {
+      const aborted = [...this.#snapshots.values()];
+      await Promise.all(aborted.map((progress) => progress.abort(new StoreClosed())));
+      await this.#commits.idle();
+      this.#commits.throwIfFailed();
+      // Without a restore, what the journal holds beyond the last one is not known here.
+      if (this.#isRestored) await this.#checkpoints.complete();
+      this.#commits.throwIfFailed();
+    } finally {
+      await this.#directory.close();
+    }
+  }
+
+  #newProgress(key: StorageKey): SnapshotProgress {
+    const { snapshotPath, snapshotDirectory, files, limits, chunkBytesThreshold } =
+      this.#directory;
+    return new SnapshotProgress({
+      key,
+      path: snapshotPath(key),
+      directory: snapshotDirectory,
+      files,
+      inlineBytes: limits.snapshotInlineBytes,
+      pageBytes: limits.pageBytes,
+      chunkBytesThreshold,
+    });
+  }
+
+  async #finishSnapshot(
+    key: StorageKey,
+    progress: SnapshotProgress,
+    bounds: SnapshotBounds,
+  ): Promise<void> {
+    await progress.finish(bounds);
+    // Removed meanwhile: nobody will ask for it.
+    if (this.#snapshots.get(key) !== progress) return;
+    const meta = { bounds, chunkEnds: progress.chunkEnds };
+    const kind = progress.hasFile ? RecordKind.snapshotFile : RecordKind.inlineSnapshot;
+    const payload = progress.hasFile
+      ? encodeSnapshotFile(meta)
+      : encodeInlineSnapshot(progress.rows, meta);
+    const seq = this.#commits.record(kind, key, bounds.lsn, payload);
+    const snapshot = { ...meta, seq: progress.hasFile ? 0 : seq };
+    this.#commits.attach(seq, { type: "snapshot", key, snapshot });
+    await this.#commits.durable(seq);
+    if (this.#snapshots.get(key) === progress) this.#snapshots.delete(key);
+  }
+
+  /** A frame is on disk: files its postings; what it does to shapes waits for its transaction. */
+  async #settle(frame: FrameBuilder, writtenBytes: number): Promise<void> {
+    this.#checkpoints.countBytes(writtenBytes);
+    await this.#filer.file({
+      firstSeq: frame.firstSeq,
+      count: frame.count,
+      slotsOf: (index) => {
+        const list = frame.listOf(index);
+        return list === undefined ? undefined : frame.lists.slotsOf(list);
+      },
+    });
+    for (const { change } of frame.catalogChanges) this.#changes.push(change);
+    this.#grown.add(frame.lists.allSlots);
+    if (!frame.isCommitted) return;
+    for (const change of this.#changes) this.#catalog.apply(change);
+    this.#changes = [];
+  }
+
+  #announce(position: Lsn): void {
+    this.#directory.listener.durable(position, this.#grown.slots, this.#grown.count);
+    this.#grown.clear();
+    this.#checkpoints.considerStart();
+  }
+
+  #throwIfClosed(): void {
+    if (this.#isClosed) throw new StoreClosed();
+  }
+}

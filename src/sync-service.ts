@@ -1,0 +1,256 @@
+/**
+ * A sync server inside any Node process: made from a Config, started and stopped. `litz`, the
+ * command, is a caller of it like any other.
+ *
+ *     start: ask the database who it is ─> open storage ─> restore shapes ─> follow replication
+ *
+ * Requests are accepted from the first moment; until the stream runs they wait, then get a 503.
+ */
+
+import { readFileSync } from "node:fs";
+import type { FastifyInstance, FastifyPluginAsync } from "fastify";
+import { ReplicationSession } from "./collector/replication-session.ts";
+import type { Config } from "./config.ts";
+import type { EdgeOptions } from "./http/edge.ts";
+import { shapeRoutes } from "./http/routes.ts";
+import { createHttpServer, createRequestHandler, type RequestHandler } from "./http/server.ts";
+import { systemClock } from "./lib/clock.ts";
+import { asError, LitzError } from "./lib/errors.ts";
+import { silentLogger, type Logger } from "./lib/logger.ts";
+import { systemTimers } from "./lib/timers.ts";
+import { memoryReport } from "./memory-report.ts";
+import { parseConnectionOptions, type ConnectionOptions } from "./postgres/connection-options.ts";
+import { Inspector, inspectServer, type ServerInfo } from "./postgres/inspector.ts";
+import { Pool } from "./postgres/pool.ts";
+import { Publication } from "./postgres/publication.ts";
+import { Backoff } from "./postgres/reconnect.ts";
+import { dropSlot, replicationNamesOf } from "./postgres/slot.ts";
+import { SnapshotReader } from "./postgres/snapshot-query.ts";
+import { loadCore } from "./router/core.ts";
+import { openPipeline, type Foundation, type Pipeline } from "./server.ts";
+import { LateService } from "./shapes/late-service.ts";
+import { Readiness } from "./shapes/readiness.ts";
+import { gateUnplacedShapes } from "./shapes/restore.ts";
+import { StoreIdentityMismatch } from "./storage/errors.ts";
+import { purgeStore } from "./storage/open-store.ts";
+import { makeTemporaryDirectory, type TemporaryDirectory } from "./storage/temporary-directory.ts";
+
+export interface SyncServiceOptions {
+  readonly config: Config;
+  /** Nothing is logged unless one is given. Pino is one. */
+  readonly logger?: Logger;
+}
+
+export interface SyncService {
+  /**
+   * Connects and begins to serve. Resolves when the replication stream runs; keeps trying while the
+   * database cannot be reached.
+   *
+   * @throws {LitzError} when it never will: wrong version, `wal_level`, storage in use, too little
+   *   memory.
+   */
+  start(): Promise<void>;
+  /** Makes everything durable and lets go of the database and the disk. Close the server before. */
+  stop(): Promise<void>;
+  /** The routes, for a Fastify application: `app.register(service.plugin, { prefix: "/sync" })`. */
+  readonly plugin: FastifyPluginAsync;
+  /** The whole server as a function of request and response, for any other. */
+  requestHandler(): Promise<RequestHandler>;
+  /** The whole server on a Fastify of its own, not yet listening. */
+  httpServer(): FastifyInstance;
+  /** What `GET /admin/memory` answers. */
+  memoryReport(): object;
+}
+
+/** Makes a service; nothing happens before `start`. */
+export function createSyncService(options: SyncServiceOptions): SyncService {
+  return new PipelineService(options);
+}
+
+/** What `createSyncService` makes, its parts within reach of tests and benches. */
+export class PipelineService implements SyncService {
+  readonly #config: Config;
+  readonly #logger: Logger;
+  readonly #readiness = new Readiness();
+  readonly #shapes = new LateService(this.#readiness);
+  readonly #stop = new AbortController();
+  #pool: Pool | undefined;
+  #pipeline: Pipeline | undefined;
+  #session: ReplicationSession | undefined;
+  #temporary: TemporaryDirectory | undefined;
+
+  constructor({ config, logger = silentLogger }: SyncServiceOptions) {
+    this.#config = config;
+    this.#logger = logger;
+  }
+
+  async start(): Promise<void> {
+    const config = this.#config;
+    const names = replicationNamesOf(config.replicationStreamId);
+    const pool = new Pool(this.#connectionTo(config.pooledDatabaseUrl), {
+      size: config.databasePoolSize,
+      logger: this.#logger,
+    });
+    this.#pool = pool;
+    const server = await this.#inspectServer(pool);
+    const inspector = new Inspector(pool);
+    const publication = new Publication({
+      database: pool,
+      name: names.publication,
+      isManual: config.manualTablePublishing,
+    });
+    this.#readiness.starting("shape metadata to be loaded");
+    const pipeline = await this.#open({
+      config,
+      core: await this.#loadCore(),
+      inspector,
+      publication,
+      snapshots: new SnapshotReader(pool),
+      readiness: this.#readiness,
+      directory: this.#directory(),
+      databaseIdentity: `${server.systemIdentifier}/${server.databaseName}/${names.slot}`,
+      onStorageFailure: (error) => this.#fail(error),
+      clock: systemClock,
+      logger: this.#logger,
+    });
+    this.#pipeline = pipeline;
+    this.#shapes.open(pipeline.shapes);
+    this.#readiness.starting("replication client to be ready");
+    await publication.ensureExists();
+    await this.#follow(pipeline, server.walSenderTimeoutMs);
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#readiness.starting("stack restart");
+    await this.#pipeline?.creator.close();
+    await this.#pipeline?.store.flushed();
+    this.#pipeline?.collector.acknowledge();
+    await this.#session?.stop();
+    await this.#pipeline?.store.close();
+    if (this.#config.dropSlotOnShutdown && this.#pool !== undefined) {
+      await dropSlot(this.#pool, replicationNamesOf(this.#config.replicationStreamId).slot);
+    }
+    await this.#pool?.close();
+    this.#temporary?.remove();
+  }
+
+  readonly plugin: FastifyPluginAsync = async (app) => {
+    await app.register(shapeRoutes, this.#edgeOptions());
+  };
+
+  requestHandler(): Promise<RequestHandler> {
+    return createRequestHandler(this.#edgeOptions());
+  }
+
+  httpServer(): FastifyInstance {
+    return createHttpServer(this.#edgeOptions());
+  }
+
+  memoryReport(): object {
+    return memoryReport(this.#pipeline);
+  }
+
+  /** Undefined before storage is open. */
+  get pipeline(): Pipeline | undefined {
+    return this.#pipeline;
+  }
+
+  #edgeOptions(): EdgeOptions {
+    return {
+      service: this.#shapes,
+      config: this.#config,
+      memoryReport: () => this.memoryReport(),
+      logger: this.#logger,
+      clock: systemClock,
+    };
+  }
+
+  #connectionTo(url: string): ConnectionOptions {
+    const file = this.#config.databaseCaCertificateFile;
+    return parseConnectionOptions(url, file === undefined ? undefined : readFileSync(file, "utf8"));
+  }
+
+  #loadCore() {
+    return loadCore({ memoryBytesMax: this.#config.coreMemoryMax });
+  }
+
+  /** Asks until there is an answer: a database that is still starting is no reason to give up. */
+  async #inspectServer(pool: Pool): Promise<ServerInfo> {
+    const backoff = new Backoff(Math.random);
+    while (true) {
+      try {
+        return await inspectServer(pool);
+      } catch (thrown) {
+        const error = asError(thrown);
+        const isRetriable = error instanceof LitzError && error.retriable;
+        if (!isRetriable || this.#stop.signal.aborted) throw error;
+        const delayMs = backoff.nextDelayMs();
+        this.#logger.warn({ error: error.message, delayMs }, "the database cannot be reached yet");
+        await new Promise<void>((resolve) => systemTimers.after(delayMs, resolve));
+      }
+    }
+  }
+
+  /** Shapes of another database are worthless: their directory is emptied. */
+  async #open(foundation: Foundation): Promise<Pipeline> {
+    try {
+      return openPipeline(foundation);
+    } catch (error) {
+      if (!(error instanceof StoreIdentityMismatch)) throw error;
+      this.#logger.warn({ directory: foundation.directory }, `${error.message}; purging it`);
+      purgeStore(foundation.directory);
+      return openPipeline({ ...foundation, core: await this.#loadCore() });
+    }
+  }
+
+  async #follow(pipeline: Pipeline, walSenderTimeoutMs: number): Promise<void> {
+    const readiness = this.#readiness;
+    const { acknowledger, cleaner, collector, registry, store, templates, writer } = pipeline;
+    let { unplaced } = pipeline;
+    await new Promise<void>((resolve) => {
+      this.#session = new ReplicationSession({
+        connection: this.#connectionTo(this.#config.databaseUrl),
+        names: replicationNamesOf(this.#config.replicationStreamId),
+        walSenderTimeoutMs,
+        collector,
+        listener: {
+          waitingForLock: () => readiness.waiting(),
+          slotLost: async (reason) => {
+            this.#logger.warn({ reason }, "the replication slot is new: shapes begin anew");
+            await cleaner.removeAll();
+          },
+          beginning: (confirmed) => {
+            templates.forgetMessages();
+            gateUnplacedShapes(unplaced, confirmed, { registry, store, writer });
+            unplaced = { ids: [], keys: [], lsns: [] };
+          },
+          active: () => {
+            readiness.active();
+            resolve();
+          },
+          inactive: (error) => readiness.starting(`replication client to be ready: ${error.message}`),
+        },
+        acknowledged: () => acknowledger.acknowledged,
+        clock: systemClock,
+        timers: systemTimers,
+        logger: this.#logger,
+      });
+      this.#session.start();
+      this.#stop.signal.addEventListener("abort", () => resolve());
+    });
+  }
+
+  #directory(): string {
+    if (!this.#config.isStorageTemporary) return this.#config.storageDirectory;
+    this.#temporary = makeTemporaryDirectory();
+    return this.#temporary.path;
+  }
+
+  /** Nothing more can be made durable: the next start begins from what is. */
+  #fail(error: Error): void {
+    this.#logger.error({ error: error.message }, "storage failed; the process has to be restarted");
+    process.exitCode = 1;
+    process.kill(process.pid, "SIGTERM");
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Id sets against Set<number>.
+ *
+ * Goal: after any sequence of additions and removals of ids, and of runs of ids, a set holds what a
+ * Set would hold, in ascending order, from any id on; a set that is emptied has left nothing.
+ *
+ * Method: runs with a step of 1 become bitmaps, of 3 change between bitmap and list, of 1,000 need
+ * gaps of two bytes and of 100,000 of three. Starting points are few, so that runs meet and overlap,
+ * windows of 2,048 are straddled, and blocks are divided, joined and emptied.
+ */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { describe, test } from "vitest";
+import { builds, newCore, type TestCore } from "../support/core-doors.ts";
+import { check } from "../support/property.ts";
+
+const ID_MAX = 0xaaaaaa;
+
+interface Operation {
+  type: "add" | "remove";
+  first: number;
+  step: number;
+  count: number;
+  isReversed: boolean;
+}
+
+const operation = (type: "add" | "remove"): fc.Arbitrary<Operation> =>
+  fc.record({
+    type: fc.constant(type),
+    first: fc.oneof(
+      fc.constantFrom(1, 2, 1000, 2047, 2048, 4000, 70_000, 1_000_000, ID_MAX),
+      fc.integer({ min: 1, max: 6000 }),
+    ),
+    step: fc.constantFrom(1, 2, 3, 17, 255, 256, 1000, 65_535, 65_536, 100_000),
+    count: fc.oneof(fc.constantFrom(1, 2, 127, 128, 129), fc.integer({ min: 1, max: 700 })),
+    isReversed: fc.boolean(),
+  });
+const length = { maxLength: 14, size: "max" } as const;
+const operations = fc.oneof(
+  fc.array(operation("add"), length),
+  fc.array(fc.oneof(operation("add"), operation("remove")), length),
+);
+
+describe.each(builds)("id set, $name", (build) => {
+  test("a set holds what a Set would hold", () => {
+    const test = newCore(build);
+    const { exports } = test;
+    exports.storesCreate();
+    check(
+      fc.property(operations, (operations) => {
+        let set = 0;
+        const model = new Set<number>();
+        for (const operation of operations) {
+          for (const id of idsOf(operation)) {
+            if (operation.type === "add") {
+              set = exports.setAdd(set, id) >>> 0;
+              assert.notEqual(set, 0);
+              model.add(id);
+            } else {
+              set = exports.setRemove(set, id) >>> 0;
+              model.delete(id);
+            }
+            assert.equal(exports.setCount(set), model.size);
+          }
+          exports.setVerify(set);
+          assertSame(set, model, test);
+        }
+        for (const id of model) {
+          assert.equal(exports.setHas(set, id), 1);
+          set = exports.setRemove(set, id) >>> 0;
+        }
+        assert.equal(set, 0);
+        assert.equal(exports.setLiveBytes(), 0);
+        assert.equal(exports.poolPagesOf(7), 0);
+      }),
+      60,
+    );
+  });
+
+  test("one id is its own set, and takes no memory", () => {
+    const { exports } = newCore(build);
+    exports.storesCreate();
+    for (const id of [1, 2, ID_MAX]) assert.equal(exports.setAdd(0, id) >>> 0, id);
+    assert.equal(exports.setAdd(7, 7), 7);
+    assert.equal(exports.setRemove(7, 8), 7);
+    assert.equal(exports.poolPagesOf(7), 0);
+    assert.ok(exports.setAdd(7, 8) >>> 0 > ID_MAX);
+  });
+
+  test("a thousand sets of a thousand ids take 2.1 bytes an id, and hold 2.6", () => {
+    const { exports } = newCore(build);
+    exports.storesCreate();
+    const sets = new Uint32Array(1000);
+    let random = 1;
+    for (let id = 1; id <= 1_000_000; id++) {
+      random = (Math.imul(random, 1_664_525) + 1_013_904_223) >>> 0;
+      const which = (random >>> 8) % 1000;
+      sets[which] = exports.setAdd(sets[which]!, id);
+    }
+    const live = exports.setLiveBytes() / 1_000_000;
+    const held = (exports.poolPagesOf(7) * 65_536) / 1_000_000;
+    assert.ok(live < 2.15, `${live} bytes per id`);
+    assert.ok(held < 2.6, `${held} bytes per id`);
+  });
+
+  test("sets of two ids take 16 bytes, a million adjacent ids a bit each", () => {
+    const { exports } = newCore(build);
+    exports.storesCreate();
+    const before = exports.setLiveBytes();
+    const pair = exports.setAdd(exports.setAdd(0, 5), 100_000) >>> 0;
+    assert.equal(exports.setLiveBytes() - before, 16);
+    exports.setRelease(pair);
+    let set = 0;
+    for (let id = 1; id <= 1_000_000; id++) set = exports.setAdd(set, id) >>> 0;
+    assert.ok(exports.setLiveBytes() < 140_000);
+    exports.setRelease(set);
+    assert.equal(exports.setLiveBytes(), 0);
+  });
+
+  test("an addition that is refused memory changes nothing", () => {
+    const { exports } = newCore(build, { memoryBytesMax: 256 * 65_536 });
+    exports.storesCreate();
+    exports.poolAcquire(3, 200);
+    let count = 0;
+    while (exports.setAdd(2 * count + 1, 2 * count + 2) !== 0) count += 1;
+    assert.ok(count > 10_000);
+    assert.equal(exports.setRemove(0xaaaaab, 1), 2);
+    exports.setVerify(0xaaaaac);
+  });
+});
+
+function idsOf({ first, step, count, isReversed }: Operation): number[] {
+  const ids: number[] = [];
+  for (let n = 0; n < count; n++) {
+    const id = first + n * step;
+    if (id <= ID_MAX) ids.push(id);
+  }
+  return isReversed ? ids.reverse() : ids;
+}
+
+function assertSame(set: number, model: ReadonlySet<number>, { core, exports }: TestCore): void {
+  const sorted = [...model].sort((a, b) => a - b);
+  assert.equal(exports.setFirst(set) >>> 0, sorted[0] ?? 0);
+  const middle = sorted[sorted.length >> 1] ?? 5;
+  for (const [from, capacity] of [[0, 16_000], [middle, 16_000], [middle + 1, 16_000], [0, 100]]) {
+    const expected = sorted.filter((id) => id >= from!).slice(0, capacity);
+    const count = exports.setCopyTo(set, core.exchange, capacity!, from!);
+    const words = core.words.subarray(core.exchange >>> 2, (core.exchange >>> 2) + count);
+    assert.deepEqual([...words], expected);
+  }
+  for (const id of [1, 2, 3, 127, 128, 2047, 2048, 2049, 65_536, middle, middle + 1, ID_MAX]) {
+    assert.equal(exports.setHas(set, id) !== 0, model.has(id));
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Doors to the structures behind the core's ABI, for tests: what `assembly/testing.ts` exports, in
+ * the two builds that have it. They are made by
+ *
+ *     npx asc assembly/testing.ts --target testing-checked     assertions on
+ *     npx asc assembly/testing.ts --target testing-release     as shipped; `verify` checks nothing
+ */
+
+import { readFileSync } from "node:fs";
+import { Core, type CoreExports, type CoreOptions } from "../../src/router/core.ts";
+
+export interface TestingExports extends CoreExports {
+  storesCreate(): void;
+
+  poolReserve(count: number): number;
+  poolAcquire(owner: number, count: number): number;
+  poolRelease(address: number, count: number): void;
+  poolAssign(address: number, count: number, owner: number): void;
+  poolSetBudget(count: number): void;
+  poolPagesOf(owner: number): number;
+  poolVerify(): void;
+
+  blockCreate(granule: number): number;
+  blockDestroy(pool: number): void;
+  blockAllocate(pool: number, size: number): number;
+  blockRelease(pool: number, address: number, size: number): void;
+  blockTrim(pool: number, address: number, oldSize: number, newSize: number): number;
+  blockLiveBytes(pool: number): number;
+  blockPageCount(pool: number): number;
+  blockVerify(pool: number): void;
+
+  rowCreate(rowSize: number): void;
+  rowTake(): number;
+  rowGive(row: number): void;
+  rowAddress(row: number): number;
+  rowCount(): number;
+  rowVerify(): void;
+
+  hashBytesLow(address: number, size: number, seed: number): number;
+  hashBytesHigh(address: number, size: number, seed: number): number;
+  hashWordLow(low: number, high: number): number;
+  hashSetSeed(low: number, high: number): void;
+
+  leafShapeHashes(clearedFirstBits: number, tagMask: number): void;
+  leafCreate(): number;
+  leafDestroy(table: number): void;
+  leafInsert(table: number, payload: number): number;
+  leafInsertMany(table: number, first: number, count: number): number;
+  leafRemove(table: number, payload: number): number;
+  leafReplace(table: number, payload: number, newPayload: number): number;
+  leafSeek(table: number, payload: number): void;
+  leafNext(): number;
+  leafFindMany(table: number, first: number, count: number): number;
+  leafCount(table: number): number;
+  leafLiveBytes(table: number): number;
+  leafVerify(table: number): void;
+
+  valueIntern(address: number, size: number): number;
+  valueFind(address: number, size: number): number;
+  valueRetain(value: number): void;
+  valueRelease(value: number): void;
+  valueAddress(value: number): number;
+  valueSize(value: number): number;
+  valueReferences(value: number): number;
+  valueCount(): number;
+  valueLiveBytes(): number;
+  valueVerify(): void;
+
+  setAdd(set: number, id: number): number;
+  setRemove(set: number, id: number): number;
+  setHas(set: number, id: number): number;
+  setCount(set: number): number;
+  setFirst(set: number): number;
+  setCopyTo(set: number, out: number, capacity: number, from: number): number;
+  setRelease(set: number): void;
+  setLiveBytes(): number;
+  setVerify(set: number): void;
+
+  shapeSetIdMax(max: number): void;
+  shapeState(id: number): number;
+  shapeFill(id: number, word: number): void;
+  shapeIsFilledWith(id: number, word: number): number;
+  shapeClear(id: number): void;
+  shapeIsZero(id: number): number;
+  shapeMatches(id: number, keyLow: number, keyHigh: number, hash: number): number;
+  shapeVerify(): void;
+  waiterVerify(): void;
+  flushVerify(): void;
+  flushIsPending(shape: number): number;
+  postingsSetSettledPerCall(count: number): void;
+  postingsVerify(): void;
+}
+
+export interface TestCore {
+  readonly core: Core;
+  readonly exports: TestingExports;
+}
+
+export interface Build {
+  readonly name: string;
+  readonly module: WebAssembly.Module;
+}
+
+/** Every suite runs on both: assertions must hold, and nothing may depend on them. */
+export const builds: readonly Build[] = [
+  { name: "checked", module: compile("core.testing.checked.wasm") },
+  { name: "release", module: compile("core.testing.wasm") },
+];
+
+export const SEED = [0x1234_5678, 0x9abc_def0] as const;
+
+export function newCore(build: Build, options: CoreOptions = {}): TestCore {
+  const core = new Core(build.module, { seed: SEED, ...options });
+  return { core, exports: core.exports as TestingExports };
+}
+
+/** Writes bytes where the exchange is, `offset` bytes from its start. Returns their address. */
+export function put({ core }: TestCore, bytes: Uint8Array, offset = 0): number {
+  core.bytes.set(bytes, core.exchange + offset);
+  return core.exchange + offset;
+}
+
+function compile(file: string): WebAssembly.Module {
+  return new WebAssembly.Module(readFileSync(new URL(`../../build/${file}`, import.meta.url)));
+}

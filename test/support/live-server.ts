@@ -1,0 +1,58 @@
+/**
+ * A whole server for a test: the real pipeline on a test database, inside this process.
+ * `child-server.ts` runs it as a process of its own, to be killed.
+ */
+
+import { readConfig } from "../../src/config.ts";
+import { PipelineService } from "../../src/sync-service.ts";
+import { makeTemporaryDirectory } from "../../src/storage/temporary-directory.ts";
+import type { TestDatabase } from "./postgres.ts";
+
+export interface LiveServer {
+  /** Of the server; `shapeUrl` is where clients go. */
+  readonly url: string;
+  readonly shapeUrl: string;
+  readonly service: PipelineService;
+  /** Stops it; storage stays for the next `startServer` with the same directory. */
+  stop(): Promise<void>;
+}
+
+export type Settings = Readonly<Record<string, string>>;
+
+export function settingsFor(database: TestDatabase, directory: string, settings: Settings = {}) {
+  return {
+    DATABASE_URL: database.url,
+    ELECTRIC_INSECURE: "true",
+    ELECTRIC_PORT: "0",
+    ELECTRIC_ENABLE_INTEGRATION_TESTING: "true",
+    ELECTRIC_REPLICATION_STREAM_ID: database.streamId,
+    ELECTRIC_STORAGE_DIR: directory,
+    ELECTRIC_DB_POOL_SIZE: "4",
+    LITZ_HOST: "127.0.0.1",
+    ...settings,
+  };
+}
+
+/** @param directory where storage is; a temporary one unless given. */
+export async function startServer(
+  database: TestDatabase,
+  settings: Settings = {},
+  directory?: string,
+): Promise<LiveServer> {
+  const temporary = directory === undefined ? makeTemporaryDirectory() : undefined;
+  const config = readConfig(settingsFor(database, directory ?? temporary!.path, settings));
+  const service = new PipelineService({ config });
+  const app = service.httpServer();
+  const url = await app.listen({ port: 0, host: "127.0.0.1" });
+  await service.start();
+  return {
+    url,
+    shapeUrl: `${url}/v1/shape`,
+    service,
+    stop: async () => {
+      await app.close();
+      await service.stop();
+      temporary?.remove();
+    },
+  };
+}

@@ -1,0 +1,188 @@
+/** A store in a temporary directory with a registry as simple as can be: slot = an own counter. */
+
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Clock } from "../../src/lib/clock.ts";
+import type { LogSlot, StorageKey } from "../../src/model/ids.ts";
+import { BEFORE_ALL, type LogOffset } from "../../src/model/log-offset.ts";
+import type { Lsn } from "../../src/model/lsn.ts";
+import type { SnapshotBounds } from "../../src/model/snapshot-bounds.ts";
+import { openStore, type StoreOptions } from "../../src/storage/open-store.ts";
+import type { Store } from "../../src/storage/store.ts";
+import type { LogChunk, ShapeLog } from "../../src/storage/storage.ts";
+import { ArrayPostingBuffer } from "./array-posting-buffer.ts";
+
+export const IDENTITY = "7000000000000000001/1/litz_slot_default";
+
+export const testClock: Clock = {
+  nowMilliseconds: () => 1_700_000_000_000,
+  nowMicroseconds: () => 1_700_000_000_000_000,
+};
+
+export const BOUNDS: SnapshotBounds = { xmin: 766n, xmax: 770n, xip: [768n], lsn: 16n as Lsn };
+
+export const SNAPSHOT_END_TEXT =
+  '{"headers":{"control":"snapshot-end","xmin":"766","xmax":"770","xip_list":["768"]}}';
+
+export interface StoreHarness {
+  readonly store: Store;
+  readonly directory: string;
+  readonly postings: ArrayPostingBuffer;
+  /** Keys that survived, with the slots they were given. */
+  readonly slots: Map<number, LogSlot>;
+  readonly failures: Error[];
+  readonly positions: bigint[];
+  /** Slots that the listener was told of, by position. */
+  readonly grown: Map<bigint, Set<number>>;
+}
+
+export interface HarnessOptions extends Partial<StoreOptions> {
+  readonly capacity?: number;
+}
+
+export async function startStore(
+  directory: string,
+  { capacity = 1024, ...options }: HarnessOptions = {},
+): Promise<StoreHarness> {
+  const slots = new Map<number, LogSlot>();
+  const keys = new Map<number, number>();
+  const postings = new ArrayPostingBuffer(capacity, (slot) => keys.get(slot) ?? 0);
+  const failures: Error[] = [];
+  const positions: bigint[] = [];
+  const grown = new Map<bigint, Set<number>>();
+  const store = openStore({
+    directory,
+    postings,
+    databaseIdentity: IDENTITY,
+    clock: testClock,
+    isCheckpointInline: true,
+    listener: {
+      durable: (position, list, count) => {
+        positions.push(position);
+        grown.set(position, new Set(list.subarray(0, count)));
+      },
+      failed: (error) => failures.push(error),
+    },
+    ...options,
+  });
+  // Slots are reversed against keys, so that a mix-up of the two shows.
+  let nextSlot = 5000;
+  const giveSlot = (key: number): LogSlot => {
+    const slot = nextSlot-- as LogSlot;
+    slots.set(key, slot);
+    keys.set(slot, key);
+    return slot;
+  };
+  await store.restore((key) => giveSlot(key));
+  const harness = { store, directory, postings, slots, failures, positions, grown };
+  givers.set(harness, giveSlot);
+  takers.set(harness, (key) => {
+    const slot = slots.get(key);
+    slots.delete(key);
+    if (slot !== undefined) keys.delete(slot);
+  });
+  return harness;
+}
+
+const givers = new WeakMap<StoreHarness, (key: number) => LogSlot>();
+const takers = new WeakMap<StoreHarness, (key: number) => void>();
+
+export function giveSlot(harness: StoreHarness, key: number): LogSlot {
+  return givers.get(harness)!(key);
+}
+
+/** As the registry does once the removal is durable. */
+export function takeSlot(harness: StoreHarness, key: number): void {
+  takers.get(harness)!(key);
+}
+
+/** A shape with a complete snapshot. */
+export async function createShape(
+  harness: StoreHarness,
+  rows: readonly string[] = [],
+  template = "template",
+): Promise<StorageKey> {
+  const { store } = harness;
+  const key = store.issueKey();
+  const slot = giveSlot(harness, key);
+  const created = store.createShape(
+    { key, hash: key * 7, template, constants: Buffer.from(`constants of ${key}`) },
+    slot,
+  );
+  const writer = store.writeSnapshot(key);
+  for (const row of rows) await writer.write(Buffer.from(row));
+  await Promise.all([created, writer.finish(BOUNDS)]);
+  return key;
+}
+
+export function appendTo(
+  harness: StoreHarness,
+  lsn: bigint,
+  op: number,
+  body: string,
+  keys: readonly number[],
+): number {
+  const slots = keys.map((key) => harness.slots.get(key)!);
+  return harness.store.append(
+    lsn as Lsn,
+    op,
+    Buffer.from(body),
+    Float64Array.from(keys),
+    Uint32Array.from(slots),
+    keys.length,
+  );
+}
+
+export function logOf(harness: StoreHarness, key: number): ShapeLog {
+  return harness.store.openLog(key as StorageKey, harness.slots.get(key)!);
+}
+
+/** A body as the core writes it. */
+export function bodyOf(name: string, lsn: bigint, op: number, padding = 0): string {
+  return `{"key":"${name}","value":{"v":"${"x".repeat(padding)}"},"headers":{"lsn":"${lsn}","op_position":${op}}}`;
+}
+
+export async function textOf(chunk: LogChunk): Promise<string> {
+  const pages: Uint8Array[] = [];
+  for await (const page of chunk.pages()) pages.push(Uint8Array.from(page));
+  return Buffer.concat(pages).toString("utf8");
+}
+
+/** The whole log, chunk after chunk, as a client reads it. */
+export async function readAll(
+  log: ShapeLog,
+  after: LogOffset = BEFORE_ALL,
+): Promise<{ readonly messages: string[]; readonly ends: LogOffset[] }> {
+  const messages: string[] = [];
+  const ends: LogOffset[] = [];
+  for (let offset = after; ; ) {
+    const chunk = await log.readChunk(offset);
+    const text = await textOf(chunk);
+    if (chunk.isEmpty !== (text === "")) throw new Error("isEmpty is wrong");
+    if (text !== "") messages.push(...text.split(",\n"));
+    ends.push(chunk.end);
+    offset = chunk.end;
+    if (chunk.isUpToDate) return { messages, ends };
+  }
+}
+
+const directories: string[] = [];
+
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "litz-test-storage-"));
+  directories.push(directory);
+  return directory;
+}
+
+export function copyOf(directory: string): string {
+  const copy = temporaryDirectory();
+  cpSync(directory, copy, { recursive: true });
+  return copy;
+}
+
+export function removeTemporaryDirectories(): void {
+  for (const directory of directories.splice(0)) {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
