@@ -1,9 +1,10 @@
 /**
  * What every owner of pages holds: entries, live bytes, committed bytes.
  *
- * Committed are the pages that an owner has; live are the bytes in them that mean something, rounded
- * up as the owner allocates; the rest is waste. Committed bytes over all owners, free pages included,
- * are the size of linear memory, to the byte: every page has one owner (page-pool.ts, invariant 1).
+ * Committed are the pages that an owner has; live are the bytes in them that mean something,
+ * rounded up as the owner allocates; the rest is waste. Committed bytes over all owners, free pages
+ * included, are the size of linear memory, to the byte: every page has one owner (page-pool.ts,
+ * invariant 1).
  *
  * Owners that have no entries of their own, and those that use all they hold, count pages.
  */

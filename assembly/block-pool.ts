@@ -72,7 +72,7 @@ if (offsetof<Pool>() != BINS) ERROR("the bins must follow the fields of a Pool")
 
 const pools: usize = memory.data(2112, 8);
 
-/** Creates a pool of blocks of `granule` bytes times anything; a granule is 8 .. 64, a power of 2. */
+/** Creates a pool of blocks in granules of 8, 16, 32 or 64 bytes. */
 export function create(owner: u32, granule: u32): usize {
   assert(popcnt(granule) == 1 && granule >= 8 && granule <= 64);
   let pool = pools;
@@ -84,7 +84,7 @@ export function create(owner: u32, granule: u32): usize {
   const self = changetype<Pool>(pool);
   self.owner = owner;
   self.shift = ctz(granule);
-  self.granulesPerPage = <u32>PAGE_SIZE >> self.shift;
+  self.granulesPerPage = (<u32>PAGE_SIZE) >> self.shift;
   const headBytes = <u32>HEAD_SIZE + (self.granulesPerPage >> 3);
   self.headGranules = (headBytes + granule - 1) >> self.shift;
   return pool;
@@ -139,7 +139,7 @@ export function release(pool: usize, address: usize, size: usize): void {
 
   const page = address & ~(PAGE_SIZE - 1);
   const head = changetype<Head>(page);
-  const first = <u32>(address - page) >> self.shift;
+  const first = (<u32>(address - page)) >> self.shift;
   assert(first >= self.headGranules && first + granules <= self.granulesPerPage);
   flip(page, first, granules, true);
   head.free += granules;
@@ -261,8 +261,8 @@ function findPage(pool: usize, granules: u32): usize {
 let foundRun: u32 = 0;
 
 /**
- * Looks for a run of `granules`. Returns `granules` if there is one, and remembers it in `foundRun`;
- * otherwise returns the length of the longest run there is.
+ * Looks for a run of `granules`. Returns `granules` if there is one, and remembers it in
+ * `foundRun`; otherwise returns the length of the longest run there is.
  */
 function search(self: Pool, page: usize, granules: u32): u32 {
   const head = changetype<Head>(page);
@@ -283,7 +283,7 @@ function search(self: Pool, page: usize, granules: u32): u32 {
     }
     let bit: u32 = 0;
     while (bit < 64) {
-      const rest = word >> <u64>bit;
+      const rest = word >> (<u64>bit);
       if ((rest & 1) == 0) {
         run = 0;
         bit = rest == 0 ? 64 : bit + <u32>ctz(rest);
@@ -362,7 +362,7 @@ function flip(page: usize, first: u32, granules: u32, isNowFree: bool): void {
   while (granule < end) {
     const bit = granule & 63;
     const length = min(64 - bit, end - granule);
-    const mask = (length == 64 ? ~(<u64>0) : ((<u64>1) << <u64>length) - 1) << <u64>bit;
+    const mask = (length == 64 ? ~(<u64>0) : ((<u64>1) << (<u64>length)) - 1) << (<u64>bit);
     const word = page + HEAD_SIZE + <usize>((granule >> 6) << 3);
     const value = load<u64>(word);
     assert((value & mask) == (isNowFree ? 0 : mask));
@@ -377,7 +377,8 @@ function runAround(self: Pool, page: usize, first: u32, granules: u32): u32 {
   let start = first;
   while (start > self.headGranules) {
     const bit = (start - 1) & 63;
-    const word = load<u64>(bitmap + <usize>(((start - 1) >> 6) << 3)) << <u64>(63 - bit);
+    const above = <u64>(63 - bit);
+    const word = load<u64>(bitmap + <usize>(((start - 1) >> 6) << 3)) << above;
     const length = min(<u32>clz(~word), bit + 1);
     start -= length;
     if (length <= bit) break;
@@ -385,7 +386,7 @@ function runAround(self: Pool, page: usize, first: u32, granules: u32): u32 {
   let end = first + granules;
   while (end < self.granulesPerPage) {
     const bit = end & 63;
-    const word = load<u64>(bitmap + <usize>((end >> 6) << 3)) >> <u64>bit;
+    const word = load<u64>(bitmap + <usize>((end >> 6) << 3)) >> (<u64>bit);
     const length = min(<u32>ctz(~word), 64 - bit);
     end += length;
     if (length < 64 - bit) break;
@@ -395,11 +396,11 @@ function runAround(self: Pool, page: usize, first: u32, granules: u32): u32 {
 
 function isFree(page: usize, granule: u32): bool {
   const word = load<u64>(page + HEAD_SIZE + <usize>((granule >> 6) << 3));
-  return ((word >> <u64>(granule & 63)) & 1) != 0;
+  return ((word >> (<u64>(granule & 63))) & 1) != 0;
 }
 
 function granulesOf(self: Pool, size: usize): u32 {
-  return (<u32>size + ((<u32>1 << self.shift) - 1)) >> self.shift;
+  return (<u32>size + (((<u32>1) << self.shift) - 1)) >> self.shift;
 }
 
 function binOf(pool: usize, bin: u32): usize {

@@ -3,9 +3,9 @@
  * log grows.
  *
  * Only shapes that somebody waits for have anything here. A waiter is a row of 16 bytes in a doubly
- * linked list per shape; a leaf table leads from the shape to the first row, and a bit in the shape's
- * state says whether to look there at all: a flush of 100,000 shapes of which ten are awaited reads
- * 100,000 bytes and searches ten times.
+ * linked list per shape; a leaf table leads from the shape to the first row, and a bit in the
+ * shape's state says whether to look there at all: a flush of 100,000 shapes of which ten are
+ * awaited reads 100,000 bytes and searches ten times.
  *
  *     shape ──index──> ┌───────┬──────┬──────────┐ ──next──> ┌───────┬──────┬──────────┐
  *                      │ shape │ next │ previous │           │ shape │ next │ previous │
@@ -60,7 +60,7 @@ export function create(): void {
   index = leafTable.create(OWNER_CONSUMER_REGISTRY, hashOf);
 }
 
-/** Lets somebody wait for a live shape. NONE, with nothing changed, if there is no memory for it. */
+/** Lets somebody wait for a live shape. NONE, with nothing changed, if it is refused memory. */
 export function park(shape: u32): u32 {
   assert(shapeTable.isLive(shape));
   const pages = rowPool.PAGES_PER_TAKE + leafTable.pagesForInsert(index);

@@ -4,10 +4,10 @@
  *     shape -> the first LSN that was sent to it and is not durable yet
  *
  * Postgres may forget what every shape has made durable, and nothing else: the LSN that is
- * acknowledged stays below the least of these (law 1). A shape comes in with the first thing that is
- * sent to it and goes out as a whole when its owner says that all is durable. There is no comparing
- * of offsets: what a shape writes besides its changes, a control message or rows that moved in,
- * cannot keep it here.
+ * acknowledged stays below the least of these (law 1). A shape comes in with the first thing that
+ * is sent to it and goes out as a whole when its owner says that all is durable. There is no
+ * comparing of offsets: what a shape writes besides its changes, a control message or rows that
+ * moved in, cannot keep it here.
  *
  *     heap    ┌───┬───┬───┬─ ─            a row number each; a parent's LSN is not greater than
  *             │ 7 │ 3 │ 9 │               those of its children, so entry 0 has the least
@@ -82,7 +82,7 @@ export function sent(shape: u32, lsnLow: u32, lsnHigh: u32): bool {
   }
   const row = rowPool.take(rows);
   const pending = pendingAt(row);
-  pending.lsn = ((<u64>lsnHigh) << 32) | <u64>lsnLow;
+  pending.lsn = ((<u64>lsnHigh) << 32) | (<u64>lsnLow);
   pending.shape = shape;
   place(row, position);
   siftUp(row);
@@ -191,7 +191,7 @@ function rowAt(position: u32): u32 {
 
 function heapSlot(position: u32): usize {
   const page = <usize>load<u32>(heapPages + <usize>((position >> HEAP_SHIFT) << 2));
-  return page + (<usize>(position << 2) & (PAGE_SIZE - 1));
+  return page + ((<usize>(position << 2)) & (PAGE_SIZE - 1));
 }
 
 /** Gives the last page of the heap back, whose first entry has just gone. */

@@ -10,9 +10,9 @@
  *     │ storage key, 40 bit │ hash, 24 bit    │       0: this id has no handle
  *     └─────────────────────┴─────────────────┘
  *
- * There is no index from handle to id: every request for a shape carries its definition, which finds
- * the id through the equality index, and then `matches` says whether it is the same shape. That
- * index would take 6.6 bytes a shape.
+ * There is no index from handle to id: every request for a shape carries its definition, which
+ * finds the id through the equality index, and then `matches` says whether it is the same shape.
+ * That index would take 6.6 bytes a shape.
  *
  * The column lies in the chunks of the shape table, which owns, zeroes and links its rows. Nothing
  * here allocates.
@@ -37,7 +37,7 @@ export function keyOf(id: u32): u64 {
 }
 
 export function hashOf(id: u32): u32 {
-  return <u32>load<u64>(shapeTable.handleAddress(id)) & HASH_MASK;
+  return (<u32>load<u64>(shapeTable.handleAddress(id))) & HASH_MASK;
 }
 
 /** Whether this id is live under this very handle. */
@@ -60,7 +60,7 @@ export function keys(ids: usize, count: u32, out: usize): void {
 }
 
 export function liveBytes(): usize {
-  return <usize>shapeTable.count() << 3;
+  return (<usize>shapeTable.count()) << 3;
 }
 
 function pack(keyLow: u32, keyHigh: u32, hash: u32): u64 {

@@ -10,7 +10,8 @@
  *     key of 8 bytes     ┌ key.a ┬ key.b ┐      32 x 32 -> 64 bits, one multiplication a block
  *
  * There are 32 keys, for 256 bytes; longer texts fold the sum of each 256 bytes into the next. The
- * last block overlaps the one before it instead of reading past the end, and the size is hashed too.
+ * last block overlaps the one before it instead of reading past the end, and the size is hashed
+ * too.
  */
 
 const KEY_COUNT: u32 = 32;
@@ -73,7 +74,7 @@ function product(word: u64, key: usize): u64 {
 function shortWord(address: usize, size: u32): u64 {
   if (size >= 4) {
     const tail = <u64>load<u32>(address + <usize>(size - 4));
-    return (tail << 32) | <u64>load<u32>(address);
+    return (tail << 32) | (<u64>load<u32>(address));
   }
   if (size == 0) return 0;
   const middle = (<u64>load<u8>(address + <usize>(size >> 1))) << 8;

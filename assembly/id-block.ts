@@ -4,7 +4,7 @@
  * Whoever has a block keeps an entry of eight bytes that describes it:
  *
  *     entry   ┌───────────┬──────┐ ┌──────────────┬───────┐
- *             │ count - 1 │ base │ │ address / 8  │ kind  │       two u32; a bitmap's count is 0
+ *             │ count - 1 │ base │ │ address / 8  │ kind  │       two u32; a bitmap has count 0
  *             └───────────┴──────┘ └──────────────┴───────┘
  *             31          23      0               2       0
  *
@@ -14,8 +14,9 @@
  *     bitmap  256 bytes, one bit for each id of the window of 2,048 that base is in. No id is below
  *             base; base itself may have been removed.
  *
- * A list is decoded, changed and written again as a whole: at most 128 ids. A full list that lies in
- * one window becomes a bitmap, which then takes at most as many bytes; a sparse bitmap becomes a list.
+ * A list is decoded, changed and written again as a whole: at most 128 ids. A full list that lies
+ * in one window becomes a bitmap, which then takes at most as many bytes; a sparse bitmap becomes a
+ * list.
  *
  * Invariants (`verify` checks them all):
  *
@@ -104,7 +105,7 @@ export function first(entry: usize): u32 {
   let offset: usize = 0;
   while (load<u64>(addressOf(entry) + offset) == 0) offset += 8;
   const bit = <u32>ctz(load<u64>(addressOf(entry) + offset));
-  return (baseOf(entry) & ~(WINDOW - 1)) + (<u32>offset << 3) + bit;
+  return (baseOf(entry) & ~(WINDOW - 1)) + ((<u32>offset) << 3) + bit;
 }
 
 /** Makes a list of one id. Allocates nothing. */
@@ -211,7 +212,7 @@ export function last(entry: usize): u32 {
   let offset = BITMAP_SIZE - 8;
   while (load<u64>(addressOf(entry) + offset) == 0) offset -= 8;
   const bit = 63 - <u32>clz(load<u64>(addressOf(entry) + offset));
-  return (baseOf(entry) & ~(WINDOW - 1)) + (<u32>offset << 3) + bit;
+  return (baseOf(entry) & ~(WINDOW - 1)) + ((<u32>offset) << 3) + bit;
 }
 
 /** Adds to a list of LIST_MAX ids, which are decoded: `at` is where the id belongs. */
@@ -263,7 +264,7 @@ function writeBitmap(blocks: usize, entry: usize): void {
   const bitmap = blockPool.allocate(blocks, BITMAP_SIZE);
   memory.fill(bitmap, 0, BITMAP_SIZE);
   store<u32>(entry, idAt(0));
-  store<u32>(entry, <u32>bitmap | KIND_BITMAP, 4);
+  store<u32>(entry, (<u32>bitmap) | KIND_BITMAP, 4);
   for (let n: u32 = 0; n < LIST_MAX; n += 1) flip(entry, idAt(n));
 }
 
@@ -294,7 +295,7 @@ function writeTo(
   }
 
   store<u32>(entry, idAt(at) | ((size - 1) << 24));
-  store<u32>(entry, <u32>block | width, 4);
+  store<u32>(entry, (<u32>block) | width, 4);
   let gap = block;
   for (let n = at + 1; n < at + size; n += 1) {
     storeGap(gap, width, idAt(n) - idAt(n - 1));
@@ -320,7 +321,8 @@ function copyBitmap(entry: usize, out: usize, capacity: u32, from: u32): u32 {
   let copied: u32 = 0;
   let word = addressOf(entry) + <usize>((skip >> 6) << 3);
   let id = window + (skip & ~63);
-  let bits = load<u64>(word) & (~(<u64>0) << <u64>(skip & 63));
+  const below = <u64>(skip & 63);
+  let bits = load<u64>(word) & (~(<u64>0) << below);
   while (true) {
     while (bits != 0) {
       if (copied == capacity) return copied;
@@ -385,7 +387,7 @@ function widthOf(gap: u32): u32 {
 function loadGap(gap: usize, width: u32): u32 {
   if (width == 1) return <u32>load<u8>(gap);
   if (width == 2) return <u32>load<u16>(gap);
-  return <u32>load<u16>(gap) | (<u32>load<u8>(gap, 2) << 16);
+  return (<u32>load<u16>(gap)) | ((<u32>load<u8>(gap, 2)) << 16);
 }
 
 function storeGap(gap: usize, width: u32, value: u32): void {
@@ -404,13 +406,13 @@ function isInWindow(entry: usize, id: u32): bool {
 function isSet(entry: usize, id: u32): bool {
   const bit = id & (WINDOW - 1);
   const word = load<u64>(addressOf(entry) + <usize>((bit >> 6) << 3));
-  return ((word >> <u64>(bit & 63)) & 1) != 0;
+  return ((word >> (<u64>(bit & 63))) & 1) != 0;
 }
 
 function flip(entry: usize, id: u32): void {
   const bit = id & (WINDOW - 1);
   const word = addressOf(entry) + <usize>((bit >> 6) << 3);
-  store<u64>(word, load<u64>(word) ^ ((<u64>1) << <u64>(bit & 63)));
+  store<u64>(word, load<u64>(word) ^ ((<u64>1) << (<u64>(bit & 63))));
 }
 
 function addressOfId(at: u32): usize {

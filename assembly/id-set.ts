@@ -26,8 +26,8 @@
  *   2. Blocks are ascending and disjoint: all ids of one lie in [its base, the next one's base).
  *   3. A directory's `ids` is the number of its ids.
  *
- * `add` may acquire pages and returns 0, with nothing changed, if it is refused them. `remove` joins
- * small blocks if there is a free page, and needs none.
+ * `add` may acquire pages and returns 0, with nothing changed, if it is refused them. `remove`
+ * joins small blocks if there is a free page, and needs none.
  */
 
 import * as blockPool from "./block-pool";
@@ -141,8 +141,8 @@ export function first(ref: u32): u32 {
 }
 
 /**
- * Copies ids that are at least `from`, ascending, to `out`, at most `capacity`. Returns how many; to
- * go on, call again with the last one plus one.
+ * Copies ids that are at least `from`, ascending, to `out`, at most `capacity`. Returns how many;
+ * to go on, call again with the last one plus one.
  */
 export function copyTo(ref: u32, out: usize, capacity: u32, from: u32): u32 {
   if (!isSet(ref)) {
@@ -352,7 +352,7 @@ function releaseDirectory(directory: Directory): void {
 
 function setDirectory(row: usize, directory: Directory): void {
   store<u32>(row, 0);
-  store<u32>(row, <u32>changetype<usize>(directory) | KIND_DIRECTORY, 4);
+  store<u32>(row, (<u32>changetype<usize>(directory)) | KIND_DIRECTORY, 4);
 }
 
 function directoryOf(ref: u32): Directory {

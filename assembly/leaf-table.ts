@@ -1,5 +1,6 @@
 /**
- * A leaf table is an index: it finds, under a 64-bit hash, the 24-bit payloads that were filed there.
+ * A leaf table is an index: it finds, under a 64-bit hash, the 24-bit payloads that were filed
+ * there.
  *
  * It keeps 16 bits of each hash, the tag, so a search yields candidates: the caller compares the
  * real key. Entries lie in leaves (see `leaf.ts`); a directory maps the first `depth` bits of a
@@ -12,9 +13,9 @@
  *                └────────────────┴────────────────┴────────────────┴────────────────┘
  *                  u32 each: address of the leaf, a multiple of 64, | buckets - 1
  *
- * A leaf grows by one bucket at a time, which needs the tags alone. At sixteen it splits in two, which
- * needs the hashes: 180 calls of `hashOf`. So an insertion touches one leaf and, when the directory
- * doubles, 0.03 bytes per entry more: there is no big rehash.
+ * A leaf grows by one bucket at a time, which needs the tags alone. At sixteen it splits in two,
+ * which needs the hashes: 180 calls of `hashOf`. So an insertion touches one leaf and, when the
+ * directory doubles, 0.03 bytes per entry more: there is no big rehash.
  *
  * The bend is there to spread the work. Under plain `u` all leaves would be full, and split, at the
  * same time; half of the memory would be empty after it. Under `v` the leaves at one end of the
@@ -122,7 +123,7 @@ export function destroy(table: usize): void {
 
 /** The most pages that one `insert` acquires: two new leaves, one of them twice, a directory. */
 export function pagesForInsert(table: usize): u32 {
-  return 3 + pagePool.pagesFor(<usize>8 << <usize>changetype<Table>(table).depth);
+  return 3 + pagePool.pagesFor((<usize>8) << (<usize>changetype<Table>(table).depth));
 }
 
 /** Files a payload. Does not look whether it is there already. Ends the search that is going on. */
@@ -201,8 +202,9 @@ export function next(): u32 {
 }
 
 /**
- * Reads a word of the bucket at which a search for this hash will begin, which brings it nearer. Its
- * value says nothing; the caller must use it for something, or the compiler leaves the reading out.
+ * Reads a word of the bucket at which a search for this hash will begin, which brings it nearer.
+ * Its value says nothing; the caller must use it for something, or the compiler leaves the reading
+ * out.
  */
 export function touch(table: usize, hash: u64): u32 {
   const slot = slotOf(changetype<Table>(table), positionOf(hash));
@@ -345,7 +347,7 @@ function merge(self: Table, position: u32): bool {
   const leaf = leafOf(slot);
   const depth = leaves.depthOf(leaf);
   if (depth == 0) return false;
-  const sibling = slotOf(self, position ^ (<u32>1 << (POSITION_BITS - depth)));
+  const sibling = slotOf(self, position ^ ((<u32>1) << (POSITION_BITS - depth)));
   const other = leafOf(sibling);
   if (leaves.depthOf(other) != depth) return false;
   const buckets = bucketsOf(slot);
@@ -427,7 +429,7 @@ function setDirectory(self: Table, position: u32, leaf: usize, buckets: u32): vo
   const copies: u32 = 1 << (self.depth - leaves.depthOf(leaf));
   const first = indexOf(self, position) & ~(copies - 1);
   for (let n: u32 = 0; n < copies; n += 1) {
-    store<u32>(slotAt(self, first + n), <u32>leaf | (buckets - 1));
+    store<u32>(slotAt(self, first + n), (<u32>leaf) | (buckets - 1));
   }
 }
 
@@ -453,7 +455,7 @@ function positionOf(hash: u64): u32 {
 }
 
 function tagOf(hash: u64): u32 {
-  return <u32>hash & 0xffff;
+  return (<u32>hash) & 0xffff;
 }
 
 function indexOf(self: Table, position: u32): u32 {

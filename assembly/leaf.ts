@@ -10,10 +10,10 @@
  *             0                  24                 48           60
  *     meta    count:4 | passed:12 | and in bucket 0, for the whole leaf: total:11 | depth:5
  *
- * An entry's home is the bucket `tag * buckets >> 16`; where that is full the entry goes to the next
- * bucket that is not, and every bucket on the way counts it as passed. A search ends at a bucket that
- * nobody passed, so there are no tombstones. The tags alone say where entries belong when the number
- * of buckets changes.
+ * An entry's home is the bucket `tag * buckets >> 16`; where that is full the entry goes to the
+ * next bucket that is not, and every bucket on the way counts it as passed. A search ends at a
+ * bucket that nobody passed, so there are no tombstones. The tags alone say where entries belong
+ * when the number of buckets changes.
  *
  * Invariants (`verify` checks them all):
  *
@@ -169,12 +169,12 @@ export function matchesIn(bucket: usize, tag: u32): u32 {
   const wanted = i16x8.splat(<i16>tag);
   const front = <u32>i16x8.bitmask(i16x8.eq(wanted, v128.load(bucket)));
   const back = <u32>i16x8.bitmask(i16x8.eq(wanted, v128.load(bucket, 8)));
-  return (front | (back << 4)) & ((<u32>1 << countOf(bucket)) - 1);
+  return (front | (back << 4)) & (((<u32>1) << countOf(bucket)) - 1);
 }
 
 export function payloadAt(bucket: usize, slot: u32): u32 {
   const low = <u32>load<u16>(bucket + <usize>(slot << 1), LOW);
-  return low | (<u32>load<u8>(bucket + <usize>slot, HIGH) << 16);
+  return low | ((<u32>load<u8>(bucket + <usize>slot, HIGH)) << 16);
 }
 
 export function tagAt(bucket: usize, slot: u32): u32 {

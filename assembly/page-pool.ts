@@ -1,5 +1,6 @@
 /**
- * The page pool hands out linear memory in pages of 64 KiB, and is the only caller of `memory.grow`.
+ * The page pool hands out linear memory in pages of 64 KiB, and is the only caller of
+ * `memory.grow`.
  *
  * Every page has an owner, so that the memory report can say which structure holds what and the sum
  * is the size of linear memory, to the byte. One byte per page is all the state there is: a free
@@ -243,7 +244,7 @@ function skipFree(page: u32, end: u32): u32 {
 
 function mark(first: u32, count: u32, owner: u32): void {
   for (let page = first; page < first + count; page += 1) {
-    const before = counts + (<usize>ownerOf(page) << 2);
+    const before = counts + ((<usize>ownerOf(page)) << 2);
     store<u32>(before, load<u32>(before) - 1);
     store<u8>(map + <usize>page, <u8>owner);
   }

@@ -2,9 +2,10 @@
  * Pending postings: which bodies of the journal belong to which shape's log, for as long as no
  * checkpoint has written that down.
  *
- * There are two halves. Postings are filed in the active one; when it is full it is frozen, a worker
- * writes it out as a run, and it is retired, while the other half is filed. A half is a row of entries
- * of 12 bytes in chunks of 16,384, which are 3 pages to the byte, taken as they are needed.
+ * There are two halves. Postings are filed in the active one; when it is full it is frozen, a
+ * worker writes it out as a run, and it is retired, while the other half is filed. A half is a row
+ * of entries of 12 bytes in chunks of 16,384, which are 3 pages to the byte, taken as they are
+ * needed.
  *
  *     entry  ┌────────────┬──────┬────────────┬──────────┐
  *            │ generation │ slot │ seq - base │ previous │      three u32
@@ -19,8 +20,8 @@
  *                      bit 39 | half:1 | index:20     the newest entry, here
  *
  * A chain may go on from the active half into the frozen one, as long as that is not retired. Links
- * into it need no cutting: a link from one half to the other counts only if it leads from the active
- * half to a frozen one, and every other is left over from before (`previousOf`).
+ * into it need no cutting: a link from one half to the other counts only if it leads from the
+ * active half to a frozen one, and every other is left over from before (`previousOf`).
  *
  * A retired half is *settled* before it is filed again: tails that still point into it become plain
  * seqs. That looks at a row per entry, so it is done in slices, with each `file`. A tail that waits
@@ -31,11 +32,11 @@
  *   1. A live slot's chain holds its own entries, of its generation, with seqs descending.
  *   2. Every entry whose slot is live in its generation is in that chain.
  *   3. A half has the chunks that its entries need and no other.
- *   4. A half that is neither active nor frozen is empty, but for entries from `settledIndex` on that
- *      are not settled; no tail points to one before that.
+ *   4. A half that is neither active nor frozen is empty, but for entries from `settledIndex` on
+ *      that are not settled; no tail points to one before that.
  *
- * `file` acquires pages, beyond the budget if it must: what is durable cannot be refused. Two halves
- * of 2^20 entries are 24 MiB. Nothing else allocates.
+ * `file` acquires pages, beyond the budget if it must: what is durable cannot be refused. Two
+ * halves of 2^20 entries are 24 MiB. Nothing else allocates.
  */
 
 import * as handleTable from "./handle-table";
@@ -115,7 +116,7 @@ export function file(baseLow: u32, baseHigh: u32, groups: usize, wordCount: u32)
   const half = halfAt(active);
   const chunksNeeded = (wordCount + CHUNK_ENTRIES - 1) >> CHUNK_SHIFT;
   if (!pagePool.reserveBeyondBudget(chunksNeeded * CHUNK_PAGES)) return false;
-  const base = ((<u64>baseHigh) << 32) | <u64>baseLow;
+  const base = ((<u64>baseHigh) << 32) | (<u64>baseLow);
   if (half.count == 0) {
     half.base = base;
     half.epoch = shapeTable.currentEpoch();
@@ -264,7 +265,7 @@ export function verify(): void {
       if (isCurrent(entryAddress((half << HALF_SHIFT) | n))) current += 1;
     }
     for (let n: u32 = 0; n < CHUNKS_PER_HALF; n += 1) {
-      assert((load<u32>(chunkSlot(half, n)) != 0) == (n << CHUNK_SHIFT < size)); // 3
+      assert((load<u32>(chunkSlot(half, n)) != 0) == n << CHUNK_SHIFT < size); // 3
     }
   }
   assert(chained == current); // 2
@@ -283,7 +284,7 @@ function append(half: Half, slot: u32, seq: u32): void {
   store<u32>(entry, slot | (shapeTable.generation(slot) << 24));
   store<u32>(entry, seq, 4);
   store<u32>(entry, (tail & IS_ENTRY) == 0 ? END : <u32>tail, 8);
-  shapeTable.setTail(slot, IS_ENTRY | <u64>ref);
+  shapeTable.setTail(slot, IS_ENTRY | (<u64>ref));
   half.count = index + 1;
 }
 
@@ -324,7 +325,7 @@ function settle(limit: u32): void {
   for (; settledIndex < end; settledIndex += 1) {
     const ref = (index << HALF_SHIFT) | settledIndex;
     const slot = load<u32>(entryAddress(ref)) & SLOT_MASK;
-    if (shapeTable.tail(slot) == (IS_ENTRY | <u64>ref)) shapeTable.setTail(slot, seqOf(ref));
+    if (shapeTable.tail(slot) == (IS_ENTRY | (<u64>ref))) shapeTable.setTail(slot, seqOf(ref));
   }
   if (end < half.count) return;
   half.count = 0;

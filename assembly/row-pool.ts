@@ -109,7 +109,7 @@ export function addressOf(pool: usize, row: u32): usize {
   const self = changetype<RowPool>(pool);
   assert(row < self.top);
   const page = <usize>load<u32>(slotOf(self, row));
-  const index = row & ((<u32>1 << self.shift) - 1);
+  const index = row & (((<u32>1) << self.shift) - 1);
   return page + <usize>index * <usize>self.rowSize;
 }
 
@@ -143,7 +143,7 @@ export function verify(pool: usize): void {
   for (let page: u32 = 0; page < pageCount; page += 1) {
     const isNeeded = self.top > 1 && page <= (self.top - 1) >> self.shift;
     const address = load<u32>(<usize>self.directory + <usize>(page << 2));
-    assert((address != 0) == isNeeded && (address & <u32>(PAGE_SIZE - 1)) == 0); // 2
+    assert((address != 0) == isNeeded && (address & (<u32>(PAGE_SIZE - 1))) == 0); // 2
   }
 }
 

@@ -24,7 +24,8 @@
  *      In every doubt, and where anything is wrong with a row, it is not.
  *   2. addresses[cursor .. count) ascend.
  *
- * Allocates nothing. Measured at 1,000,000 shapes: 204 ns a row without, see the bench for with.
+ * Allocates nothing. Measured on a busy machine: at 1,000,000 shapes an unwanted row costs 204 ns
+ * without it and 167 with it; at 1,000 shapes, where all is near, it costs 5 ns more.
  */
 
 import { Path } from "./condition-tree";

@@ -1,9 +1,9 @@
 /**
  * The shape table has one row of 28 bytes per shape id, in parallel columns.
  *
- * Rows lie in chunks of 16,384, which are 7 pages to the byte. Columns, and not records, because the
- * work that goes over many shapes reads one or two of them: keys for a flush, last uses for expiry,
- * states for a wake-up.
+ * Rows lie in chunks of 16,384, which are 7 pages to the byte. Columns, and not records, because
+ * the work that goes over many shapes reads one or two of them: keys for a flush, last uses for
+ * expiry, states for a wake-up.
  *
  *     page   0        2        4     5          6                                    7
  *     chunk  ┌────────┬────────┬─────┬─────┬─────┬───────┬──────────┬───────────┬─────┐
@@ -47,8 +47,8 @@ import * as pagePool from "./page-pool";
 export const NONE: u32 = 0;
 
 /**
- * Two thirds of 2^24. An index has 24 bits to name a shape or a set of at least two shapes; where no
- * shape is in two sets there are at most half as many sets as shapes.
+ * Two thirds of 2^24. An index has 24 bits to name a shape or a set of at least two shapes; where
+ * no shape is in two sets there are at most half as many sets as shapes.
  */
 export const SHAPE_ID_MAX: u32 = 0xaaaaaa;
 
@@ -188,7 +188,7 @@ export function setTail(id: u32, value: u64): void {
 export function template(id: u32): u32 {
   const chunk = chunkOf(id);
   const low = <u32>load<u16>(chunk + <usize>(rowOf(id) << 1), TEMPLATE_LOW);
-  return low | (<u32>load<u8>(chunk + <usize>rowOf(id), TEMPLATE_HIGH) << 16);
+  return low | ((<u32>load<u8>(chunk + <usize>rowOf(id), TEMPLATE_HIGH)) << 16);
 }
 
 export function setTemplate(id: u32, value: u32): void {

@@ -112,20 +112,20 @@ export function hashBytesHigh(address: usize, size: u32, seed: u32): u32 {
   return <u32>(hash.hashBytes(address, size, <u64>seed) >> 32);
 }
 export function hashWordLow(low: u32, high: u32): u32 {
-  return <u32>hash.hashWord(((<u64>high) << 32) | <u64>low, 0);
+  return <u32>hash.hashWord(((<u64>high) << 32) | (<u64>low), 0);
 }
 export function hashSetSeed(low: u32, high: u32): void {
   hash.setSeed(low, high);
 }
 
-// Leaf tables. A payload's hash is that of its number, with as many first bits cleared as is said, so
-// that tests can make leaves that do not split and tags that collide.
+// Leaf tables. A payload's hash is that of its number, with as many first bits cleared as is said,
+// so that tests can make leaves that do not split and tags that collide.
 
 let clearedBits: u64 = 0;
 let keptTagBits: u64 = 0xffff;
 
 function hashOfNumber(payload: u32): u64 {
-  const mixed = hash.hashWord(<u64>payload, 0) & ~(<u64>0xffff & ~keptTagBits);
+  const mixed = hash.hashWord(<u64>payload, 0) & ~((<u64>0xffff) & ~keptTagBits);
   return clearedBits == 64 ? mixed & 0xffff : (mixed << clearedBits) >> clearedBits;
 }
 
@@ -260,15 +260,15 @@ export function shapeState(id: u32): u32 {
 }
 /** Writes every column of a row, to see that none touches another. */
 export function shapeFill(id: u32, word: u32): void {
-  shapeTable.setConstants(id, ((<u64>word) << 32) | <u64>~word);
-  shapeTable.setTail(id, ((<u64>(word & 0x7f)) << 32) | <u64>word);
+  shapeTable.setConstants(id, ((<u64>word) << 32) | (<u64>~word));
+  shapeTable.setTail(id, ((<u64>(word & 0x7f)) << 32) | (<u64>word));
   shapeTable.setTemplate(id, word & 0xffffff);
   shapeTable.setLastUse(id, word & 0xffff);
 }
 export function shapeIsFilledWith(id: u32, word: u32): bool {
   return (
-    shapeTable.constants(id) == (((<u64>word) << 32) | <u64>~word) &&
-    shapeTable.tail(id) == (((<u64>(word & 0x7f)) << 32) | <u64>word) &&
+    shapeTable.constants(id) == (((<u64>word) << 32) | (<u64>~word)) &&
+    shapeTable.tail(id) == (((<u64>(word & 0x7f)) << 32) | (<u64>word)) &&
     shapeTable.template(id) == (word & 0xffffff) &&
     shapeTable.lastUse(id) == (word & 0xffff)
   );

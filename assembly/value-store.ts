@@ -185,7 +185,7 @@ function writeBlock(bytes: usize, size: u32): u64 {
   const isLong = size >= LONG;
   if (isLong) store<u32>(block, size);
   memory.copy(block + (isLong ? <usize>LONG_HEAD : 0), bytes, <usize>size);
-  return (<u64>min(size, LONG) << SIZE_SHIFT) | (<u64>block >> 3);
+  return ((<u64>min(size, LONG)) << SIZE_SHIFT) | ((<u64>block) >> 3);
 }
 
 function blockSize(size: u32): u32 {
@@ -197,7 +197,7 @@ function blockOf(row: u64): usize {
 }
 
 function sizeField(row: u64): u32 {
-  return <u32>(row >> SIZE_SHIFT) & SIZE_MASK;
+  return (<u32>(row >> SIZE_SHIFT)) & SIZE_MASK;
 }
 
 function rowOf(value: u32): usize {

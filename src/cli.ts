@@ -62,7 +62,9 @@ async function serve(environment: Environment): Promise<void> {
     stops.unshift(() => server.close());
     await server.listen({ port: config.port, host: config.host });
     await service.start();
-    process.stdout.write(banner(config, listeningPort(server.addresses()) ?? config.port, postgres?.url));
+    process.stdout.write(
+      banner(config, listeningPort(server.addresses()) ?? config.port, postgres?.url),
+    );
   } catch (error) {
     await stop();
     throw error;

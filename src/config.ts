@@ -160,10 +160,16 @@ class Reader {
     const text = this.text(name);
     if (text === undefined) return fallback;
     const match = /^([0-9]+(?:\.[0-9]+)?)(ms|msec|s|sec|m|min)?$/.exec(text);
-    const unit = { ms: 1, msec: 1, s: 1_000, sec: 1_000, m: 60_000, min: 60_000 }[match?.[2] ?? "ms"];
+    const unit = { ms: 1, msec: 1, s: 1_000, sec: 1_000, m: 60_000, min: 60_000 }[
+      match?.[2] ?? "ms"
+    ];
     const value = match === null ? NaN : Number(match[1]) * unit!;
     if (!(value >= min && value <= max)) {
-      throw new ConfigError(name, text, `a duration from ${min}ms to ${max}ms, such as 500ms, 5s, 1min`);
+      throw new ConfigError(
+        name,
+        text,
+        `a duration from ${min}ms to ${max}ms, such as 500ms, 5s, 1min`,
+      );
     }
     return value;
   }
@@ -208,7 +214,9 @@ class Reader {
 
   isStorageTemporary(): boolean {
     const name =
-      this.text("ELECTRIC_STORAGE") === undefined ? "ELECTRIC_PERSISTENT_STATE" : "ELECTRIC_STORAGE";
+      this.text("ELECTRIC_STORAGE") === undefined
+        ? "ELECTRIC_PERSISTENT_STATE"
+        : "ELECTRIC_STORAGE";
     const text = this.text(name) ?? "FILE";
     const kind = text.toUpperCase();
     if (kind === "MEMORY") return true;
@@ -239,7 +247,8 @@ class Reader {
   logLevel(name: string): LogLevel {
     const text = this.text(name) ?? "info";
     const level = text === "warning" ? "warn" : text;
-    if (level === "debug" || level === "info" || level === "warn" || level === "error") return level;
+    if (level === "debug" || level === "info" || level === "warn" || level === "error")
+      return level;
     throw new ConfigError(name, text, "debug, info, warning or error");
   }
 }

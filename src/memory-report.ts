@@ -25,7 +25,7 @@ export function memoryReport(pipeline: Pipeline | undefined): object {
     snapshotsUnderWay: pipeline.creator.count,
     gates: pipeline.writer.gateCount,
     waitingRequests: pipeline.waitingRoom.count,
-    coreBytes: pipeline.coreBytes(),
+    coreBytes: pipeline.core.bytes.byteLength,
     core: pipeline.accounting.report(),
     storage: { position: formatLsn(position), ...storage },
     process: usage,

@@ -11,6 +11,8 @@ import { LogCollector } from "./collector/log-collector.ts";
 import type { Config } from "./config.ts";
 import type { Clock } from "./lib/clock.ts";
 import type { Logger } from "./lib/logger.ts";
+import type { RelationId, ShapeId } from "./model/ids.ts";
+import type { Table } from "./model/table.ts";
 import type { Inspector } from "./postgres/inspector.ts";
 import type { Publication } from "./postgres/publication.ts";
 import type { SnapshotReader } from "./postgres/snapshot-query.ts";
@@ -33,6 +35,7 @@ import { StreamSubscriber } from "./shapes/stream-subscriber.ts";
 import { TemplateRegistry } from "./shapes/template-registry.ts";
 import { WaitingRoom } from "./shapes/waiting-room.ts";
 import { openStore } from "./storage/open-store.ts";
+import type { RelationName } from "./where/identifiers.ts";
 
 /** What the pipeline stands on: it neither makes nor closes these. */
 export interface Foundation {
@@ -59,21 +62,15 @@ export type Pipeline = ReturnType<typeof openPipeline>;
  * @throws {LitzError} when storage cannot be opened or the shapes do not fit in the core's budget.
  */
 export function openPipeline(foundation: Foundation) {
-  const { config, core, inspector, logger } = foundation;
+  const { config, core, inspector, logger, publication } = foundation;
 
   const router = new Router(core);
-  const table = new ShapeTable(core);
   const flushTracker = new FlushTracker(core);
   const waitingRoom = new WaitingRoom(new Waiters(core));
-  const postings = new PostingBuffer(core);
-  const accounting = new Accounting(core);
-
   const store = openStore({
-    directory: foundation.directory,
-    databaseIdentity: foundation.databaseIdentity,
-    postings,
+    ...foundation,
+    postings: new PostingBuffer(core),
     chunkBytesThreshold: config.chunkBytesThreshold,
-    clock: foundation.clock,
     listener: {
       durable: (position, slots, count) => {
         waitingRoom.grown(slots, count);
@@ -82,89 +79,65 @@ export function openPipeline(foundation: Foundation) {
       failed: foundation.onStorageFailure,
     },
   });
-  const registry = new ShapeRegistry(table, store.epochMicroseconds);
+  const registry = new ShapeRegistry(new ShapeTable(core), store.epochMicroseconds);
   const templates = new TemplateRegistry(router);
-  const unplaced = restoreShapes({ router, registry, templates, store });
+  const stages = { router, registry, templates, store, logger };
+  const unplaced = restoreShapes(stages);
 
   const boundaries = new BoundaryQueue(() => collector.requestBoundary());
   const writer = new ChangeWriter({
-    router,
-    registry,
+    ...stages,
     flushTracker,
-    store,
     gateBytesMax: config.snapshotBufferBytesMax,
     onOverfull: (id) => creator.stopOverfull(id),
     onReleased: () => collector.acknowledge(),
   });
-  const cleaner = new ShapeCleaner({
-    router,
-    registry,
-    templates,
-    store,
-    writer,
-    boundaries,
-    waitingRoom,
-    stopSnapshot: (id, reason) => creator.stop(id, reason),
-  });
-  const creator = new ShapeCreator({
-    router,
-    registry,
-    templates,
-    store,
-    writer,
-    boundaries,
-    snapshots: foundation.snapshots,
-    publish: (table) => foundation.publication.ensure(table),
-    cleaner,
-    logger,
-  });
+  const stopSnapshot = (id: ShapeId, reason: Error) => creator.stop(id, reason);
+  const cleaner = new ShapeCleaner({ ...stages, writer, boundaries, waitingRoom, stopSnapshot });
+  const { snapshots } = foundation;
+  const publish = (table: Table) => publication.ensure(table);
+  const creator = new ShapeCreator({ ...stages, writer, boundaries, cleaner, snapshots, publish });
+
+  const invalidateTable = (oid: number) => {
+    inspector.invalidate(oid);
+    publication.forget(oid);
+  };
   const subscriber = new StreamSubscriber({
+    ...stages,
     writer,
     boundaries,
-    templates,
     cleaner,
-    invalidateTable: (oid) => {
-      inspector.invalidate(oid);
-      foundation.publication.forget(oid);
-    },
-    logger,
+    invalidateTable,
   });
   const acknowledger = new Acknowledger(() => flushTracker.lowest());
+  const { rowBytesMax } = config;
+  const oidOf = (relation: RelationId) => templates.oidOf(relation);
+  const congestion = store;
   const collector = new LogCollector({
     router,
     acknowledger,
-    congestion: store,
+    congestion,
     subscriber,
-    oidOf: (relation) => templates.oidOf(relation),
-    rowBytesMax: config.rowBytesMax,
+    oidOf,
+    rowBytesMax,
   });
   collector.startAt(store.position);
 
-  const shapes = new Shapes({
-    registry,
-    templates,
-    store,
-    creator,
-    cleaner,
-    waitingRoom,
-    findTable: (name) => inspector.findTable(name.schema, name.name),
-    processedLsn: () => acknowledger.processed,
-    readiness: foundation.readiness,
-  });
+  const findTable = ({ schema, name }: RelationName) => inspector.findTable(schema, name);
+  const processedLsn = () => acknowledger.processed;
+  const { readiness } = foundation;
+  const door = { creator, cleaner, waitingRoom, findTable, processedLsn, readiness };
+  const shapes = new Shapes({ ...stages, ...door });
+  const accounting = new Accounting(core);
   return {
+    ...stages,
+    ...door,
     accounting,
     acknowledger,
-    cleaner,
     collector,
-    /** The size of linear memory. */
-    coreBytes: () => core.bytes.byteLength,
-    creator,
-    registry,
     shapes,
-    store,
-    templates,
     unplaced,
-    waitingRoom,
     writer,
+    core,
   };
 }

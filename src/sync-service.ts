@@ -9,7 +9,7 @@
 
 import { readFileSync } from "node:fs";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
-import { ReplicationSession } from "./collector/replication-session.ts";
+import { ReplicationSession } from "./postgres/replication-session.ts";
 import type { Config } from "./config.ts";
 import type { EdgeOptions } from "./http/edge.ts";
 import { shapeRoutes } from "./http/routes.ts";
@@ -123,7 +123,7 @@ export class PipelineService implements SyncService {
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#readiness.starting("stack restart");
-    await this.#pipeline?.creator.close();
+    await this.#stopSnapshots();
     await this.#pipeline?.store.flushed();
     this.#pipeline?.collector.acknowledge();
     await this.#session?.stop();
@@ -136,15 +136,27 @@ export class PipelineService implements SyncService {
   }
 
   readonly plugin: FastifyPluginAsync = async (app) => {
+    app.addHook("preClose", () => this.#stopSnapshots());
     await app.register(shapeRoutes, this.#edgeOptions());
   };
 
-  requestHandler(): Promise<RequestHandler> {
-    return createRequestHandler(this.#edgeOptions());
+  async requestHandler(): Promise<RequestHandler> {
+    const handler = await createRequestHandler(this.#edgeOptions());
+    const close = async () => {
+      await Promise.all([this.#stopSnapshots(), handler.close()]);
+    };
+    return { handle: handler.handle, close };
   }
 
   httpServer(): FastifyInstance {
-    return createHttpServer(this.#edgeOptions());
+    const app = createHttpServer(this.#edgeOptions());
+    app.addHook("preClose", () => this.#stopSnapshots());
+    return app;
+  }
+
+  /** An answer that follows a slow snapshot would hold up whoever waits for all answers to end. */
+  async #stopSnapshots(): Promise<void> {
+    await this.#pipeline?.creator.close();
   }
 
   memoryReport(): object {
@@ -213,7 +225,7 @@ export class PipelineService implements SyncService {
         connection: this.#connectionTo(this.#config.databaseUrl),
         names: replicationNamesOf(this.#config.replicationStreamId),
         walSenderTimeoutMs,
-        collector,
+        reader: collector,
         listener: {
           waitingForLock: () => readiness.waiting(),
           slotLost: async (reason) => {
@@ -229,7 +241,8 @@ export class PipelineService implements SyncService {
             readiness.active();
             resolve();
           },
-          inactive: (error) => readiness.starting(`replication client to be ready: ${error.message}`),
+          inactive: (error) =>
+            readiness.starting(`replication client to be ready: ${error.message}`),
         },
         acknowledged: () => acknowledger.acknowledged,
         clock: systemClock,

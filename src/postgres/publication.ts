@@ -181,12 +181,28 @@ export class Publication {
         throw error;
       }
     }
-    if (state.withoutFull.length === 0) return;
+    if (state.withoutFull.length > 0) await this.#sendOldRows(table, state.withoutFull);
+    else if (!state.isPublished) await this.#awaitWriters(table);
+  }
+
+  /**
+   * Postgres does not send what a transaction wrote before its table was published, though it may
+   * commit long after, behind our snapshot. So its writers are waited for. (ALTER TABLE, where it
+   * is needed, takes a lock that does the same.)
+   */
+  async #awaitWriters(table: Table): Promise<void> {
+    const timeouts = { lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
+    await this.#database.transaction(timeouts, (transaction) =>
+      transaction.query(`LOCK TABLE ${quoteTable(table)} IN SHARE MODE`),
+    );
+  }
+
+  async #sendOldRows(table: Table, names: readonly string[]): Promise<void> {
     if (this.#isManual) throw notFull(table);
     try {
       const timeouts = { lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
       await this.#database.transaction(timeouts, async (transaction) => {
-        for (const name of state.withoutFull) {
+        for (const name of names) {
           await transaction.query(`ALTER TABLE ${name} REPLICA IDENTITY FULL`);
         }
       });
@@ -217,7 +233,8 @@ export class Publication {
                            AND t.tablename = c.relname),
               n.nspname = $3 AND c.relname = $4,
               (SELECT coalesce(json_agg(format('%I.%I', pn.nspname, part.relname)), '[]')
-               FROM (SELECT c.oid AS relid UNION SELECT relid::oid FROM pg_partition_tree(c.oid)) tree
+               FROM (SELECT c.oid AS relid
+                     UNION SELECT relid::oid FROM pg_partition_tree(c.oid)) tree
                JOIN pg_class part ON part.oid = tree.relid
                JOIN pg_namespace pn ON pn.oid = part.relnamespace
                WHERE part.relkind IN ('r', 'p') AND part.relreplident <> 'f')

@@ -1,18 +1,19 @@
 /**
  * One row as the JSON message of a snapshot (protocol 7.1), built by Postgres:
  *
- *     {"key":"\"public\".\"t\"/\"1\"","value":{"id":"1","v":null},"headers":{"operation":"insert",...}}
+ *     {"key":"\"public\".\"t\"/\"1\"","value":{"id":"1","v":null},"headers":{...}}
  *
  * Every byte must be the one that the core makes of the same row when it is replicated. Values are
  * what the types' output functions say, which is what replication sends, but for `bool`, which is
  * spelled out on both sides. A cast to text calls the output function as well, except where a type
- * has a cast of its own: `char(n)` loses its padding, `inet` gets a netmask. `concat` never does, but
- * is slower, so the casts are a list. JSON is escaped by Postgres exactly as `JSON.stringify` does.
+ * has a cast of its own: `char(n)` loses its padding, `inet` gets a netmask. `concat` never does,
+ * but is slower, so the casts are a list. Postgres escapes JSON exactly as
+ * `JSON.stringify` does.
  *
- * Measured on two cores, 300,000 rows of 7 columns, three runs: rows built here cost the Node process
- * 2.0 to 2.4 us each at 90,000 to 109,000 rows/s, rows put together in JavaScript from separate values
- * 4.4 to 5.9 us at 107,000 to 151,000 rows/s. A snapshot is a quarter slower so, and leaves twice as
- * much of the event loop to everybody else; Postgres has other cores.
+ * Measured on two cores, 300,000 rows of 7 columns, three runs: rows built here cost the Node
+ * process 2.0 to 2.4 us each at 90,000 to 109,000 rows/s, rows put together in JavaScript from
+ * separate values 4.4 to 5.9 us at 107,000 to 151,000 rows/s. A snapshot is a quarter slower
+ * so, and leaves twice as much of the event loop to everybody else; Postgres has other cores.
  */
 
 import pg from "pg";
@@ -47,7 +48,7 @@ export function rowExpression({ table, columns }: ShapeTemplate): string {
   ]);
 }
 
-/** `"schema"."table"/"part"/"part"`, with `/` doubled in the parts and `_` for NULL (protocol 8.1). */
+/** `"schema"."table"/"part"/"part"`: `/` doubled in the parts, `_` for NULL (protocol 8.1). */
 function keyExpression(table: ShapeTemplate["table"]): string {
   const parts = keyColumnsOf(table).flatMap((index) => {
     const text = textOf(table.columns[index]!);

@@ -2,9 +2,9 @@
  * The replication slot: Postgres' memory of how far we have read.
  *
  * A slot and the shapes on our disk belong together. Shapes made before the slot was have missed
- * what happened in between, so they must be purged before it is made, in this order: a crash between
- * the two leaves no slot, and the next start purges once more. The other way round it would leave a
- * slot beside shapes that nobody knows to be stale.
+ * what happened in between, so they must be purged before it is made, in this order: a crash
+ * between the two leaves no slot, and the next start purges once more. The other way round it would
+ * leave a slot beside shapes that nobody knows to be stale.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -78,8 +78,9 @@ async function inspectSlot(
   const [plugin, ownDatabase, currentDatabase, walStatus, confirmedFlushLsn] = row as string[];
   if (plugin !== "pgoutput" || ownDatabase !== currentDatabase) {
     throw PostgresError.unsuitable(
-      `the replication slot "${slot}" belongs to plugin "${plugin}" and database "${ownDatabase}", ` +
-        `not to pgoutput and "${currentDatabase}": drop it, or set ELECTRIC_REPLICATION_STREAM_ID`,
+      `the replication slot "${slot}" belongs to plugin "${plugin}" and database ` +
+        `"${ownDatabase}", not to pgoutput and "${currentDatabase}": ` +
+        `drop it, or set ELECTRIC_REPLICATION_STREAM_ID`,
     );
   }
   return { confirmedFlushLsn: parseLsn(confirmedFlushLsn!), isLost: walStatus === "lost" };
@@ -110,7 +111,8 @@ export async function dropSlot(database: Queryable, slot: string): Promise<boole
 const LOCK_POLL_MS = 1_000;
 
 /**
- * Waits until this session is the only one that works with the slot. The lock goes with the session.
+ * Waits until this session is the only one that works with the slot. The lock ends with the
+ * session.
  * Electric takes the same lock, so that the two engines exclude each other as well.
  *
  * Asks again and again instead of waiting inside Postgres: a backend that waits for a lock does not

@@ -9,9 +9,9 @@
  *
  * The WAL position is read in the statement that takes the snapshot, hence after it (protocol
  * section 10, step 4). Rows are fetched in batches of about a megabyte, the next one while the last
- * is being written: never more than two are in memory, and a slow disk slows the cursor. Every FETCH
- * is a statement with a time limit of its own; a cursor of the protocol would be one statement, and
- * the time its reader takes would count.
+ * is being written: never more than two are in memory, and a slow disk slows the cursor. Every
+ * FETCH is a statement with a time limit of its own; a cursor of the protocol would be one
+ * statement, and the time its reader takes would count.
  */
 
 import type pg from "pg";

@@ -1,8 +1,8 @@
 /**
  * The core: one instance of the Wasm module and its linear memory.
  *
- * Everything that is keyed by a shape lives in there; the other files of this folder are doors to it.
- * Integers of at most 32 bits cross, and arrays through a page of memory, the exchange.
+ * Everything that is keyed by a shape lives in there; the other files of this folder are doors to
+ * it. Integers of at most 32 bits cross, and arrays through a page of memory, the exchange.
  */
 
 import { randomBytes } from "node:crypto";

@@ -97,13 +97,13 @@ export class PostingBuffer implements Contract {
     const keysAt = this.#core.exchange;
     const seqsAt = keysAt + PAIRS * 8;
     let count = 0;
-    while (true) {
-      const taken = this.#exports.postingsTakeFrozen(keysAt, seqsAt, PAIRS) >>> 0;
-      if (taken === 0) break;
+    let taken: number;
+    do {
+      taken = this.#exports.postingsTakeFrozen(keysAt, seqsAt, PAIRS) >>> 0;
       keys.set(this.#core.floats.subarray(keysAt >>> 3, (keysAt >>> 3) + taken), count);
       seqs.set(this.#core.words.subarray(seqsAt >>> 2, (seqsAt >>> 2) + taken), count);
       count += taken;
-    }
+    } while (taken !== 0);
     return { count, base: this.#exports.postingsFrozenBase() as Seq, keys, seqs };
   }
 

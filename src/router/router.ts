@@ -64,6 +64,11 @@ export type MalformedReason = (typeof MalformedReason)[keyof typeof MalformedRea
 /** `bodyMatches` are ids with this bit set on those of gated shapes. */
 export const GATED_BIT = 0x8000_0000;
 
+/** The shape of a match, gated or not. */
+export function matchedShape(match: number): ShapeId {
+  return ((match & ~GATED_BIT) >>> 0) as ShapeId;
+}
+
 /** What marks a catalog column that the replication stream does not carry. */
 export const ABSENT = 0xffff;
 
@@ -264,12 +269,12 @@ export class Router {
   shapesOf(
     relation: RelationId,
     after?: ShapeId,
-  ): { readonly ids: Uint32Array; readonly next: ShapeId | undefined } {
+  ): { readonly ids: readonly ShapeId[]; readonly next: ShapeId | undefined } {
     const count = this.#exports.routerListShapes(relation, after ?? 0) >>> 0;
     const first = (this.#exports.routerReserveScratch(0) >>> 0) >>> 2;
     const next = this.#exports.routerListedUpTo() >>> 0;
     return {
-      ids: this.#core.words.slice(first, first + count),
+      ids: Array.from(this.#core.words.subarray(first, first + count), (id) => id as ShapeId),
       next: next === 0 ? undefined : (next as ShapeId),
     };
   }

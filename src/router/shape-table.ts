@@ -2,7 +2,7 @@ import { assert } from "../lib/assert.ts";
 import type { ShapeId, StorageKey } from "../model/ids.ts";
 import { EXCHANGE_SIZE, type Core, type CoreExports } from "./core.ts";
 
-/** An id and its key pass through the exchange side by side: 4 + 8 bytes, a multiple of 8 in all. */
+/** Ids and keys share the exchange, 4 + 8 bytes each; an even number keeps the keys aligned. */
 const SLICE = Math.floor(EXCHANGE_SIZE / 24) * 2;
 const LAST_USE_MODULUS = 0x1_0000;
 

@@ -13,7 +13,7 @@ import type { ShapeId } from "../model/ids.ts";
 import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { FlushTracker } from "../router/flush-tracker.ts";
-import { GATED_BIT, type Router } from "../router/router.ts";
+import { matchedShape, type Router } from "../router/router.ts";
 import type { ShapeStore } from "../storage/storage.ts";
 import type { ShapeRegistry } from "./registry.ts";
 import { SnapshotGate } from "./snapshot-gate.ts";
@@ -96,14 +96,7 @@ export class ChangeWriter {
     if (gate === undefined) return;
     const changes = gate.place(bounds);
     for (const { lsn, op, body } of changes) {
-      this.#store.append(
-        lsn,
-        op,
-        body,
-        Float64Array.of(gate.key),
-        Uint32Array.of(gate.slot),
-        1,
-      );
+      this.#store.append(lsn, op, body, Float64Array.of(gate.key), Uint32Array.of(gate.slot), 1);
     }
     if (changes.length > 0) this.#store.commit(this.#committed);
     void this.#release(id);
@@ -136,7 +129,7 @@ export class ChangeWriter {
     if (this.#admitted.length < ids.length) this.#admitted = new Uint32Array(2 * ids.length);
     let count = 0;
     for (const match of ids) {
-      const id = ((match & ~GATED_BIT) >>> 0) as ShapeId;
+      const id = matchedShape(match);
       const gate = match === id ? undefined : this.#gates.get(id);
       if (gate === undefined || gate.admits(xid, transactionLsn, op, body)) {
         this.#admitted[count++] = id;

@@ -36,7 +36,9 @@ export interface UnplacedShapes {
 export function restoreShapes(options: RestoreOptions): UnplacedShapes {
   const { registry, router, store, templates } = options;
   const { position } = store;
-  const unplaced = { ids: [] as ShapeId[], keys: [] as StorageKey[], lsns: [] as Lsn[] };
+  const ids: ShapeId[] = [];
+  const keys: StorageKey[] = [];
+  const lsns: Lsn[] = [];
 
   store.restore((key, hash, text, constants, snapshotLsn): LogSlot => {
     const template = templates.find(text)?.template ?? parseTemplate(text);
@@ -49,13 +51,13 @@ export function restoreShapes(options: RestoreOptions): UnplacedShapes {
       );
     }
     if (snapshotLsn > position) {
-      unplaced.ids.push(id);
-      unplaced.keys.push(key);
-      unplaced.lsns.push(snapshotLsn);
+      ids.push(id);
+      keys.push(key);
+      lsns.push(snapshotLsn);
     }
     return registry.slotOf(id);
   });
-  return unplaced;
+  return { ids, keys, lsns };
 }
 
 /**

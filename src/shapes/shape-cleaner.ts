@@ -53,16 +53,14 @@ export class ShapeCleaner {
     const relation = templates.relationOf(relationOid);
     if (relation === undefined) return;
     let last = Promise.resolve();
-    let after = 0;
-    while (after !== undefined) {
-      const { ids, next } = router.shapesOf(relation.id, after as ShapeId);
-      for (const id of ids) last = this.removeNow(id as ShapeId);
-      if (next === undefined) break;
+    let after: ShapeId | undefined;
+    do {
+      const { ids, next } = router.shapesOf(relation.id, after);
+      for (const id of ids) last = this.removeNow(id);
       after = next;
       // Other requests get their turn between two slices.
       await new Promise((resolve) => setImmediate(resolve));
-      if (templates.relationOf(relationOid) !== relation) break;
-    }
+    } while (after !== undefined && templates.relationOf(relationOid) === relation);
     await last;
   }
 

@@ -109,8 +109,7 @@ export class Shapes implements ShapeService {
     const key = registry.keyOfHandle(handle);
     const record = key === undefined ? undefined : store.findShape(key);
     if (record === undefined) return undefined;
-    const template =
-      templates.find(record.template)?.template ?? parseTemplate(record.template);
+    const template = templates.find(record.template)?.template ?? parseTemplate(record.template);
     const definition = { template, constants: decodeConstants(record.constants) };
     const id = creator.find(definition);
     if (id === undefined || !registry.isHandleOf(handle, id)) return undefined;

@@ -66,7 +66,7 @@ export class SnapshotGate {
       transaction = { xid, lsn, changes: [] };
       this.#held.push(transaction);
     }
-    transaction.changes.push({ lsn, op, body: body.slice() });
+    transaction.changes.push({ lsn, op, body: new Uint8Array(body) });
     this.#heldBytes += body.length;
     return false;
   }

@@ -81,7 +81,7 @@ export type CatalogRowVisitor = (
 export function visitCatalogRows(blob: Buffer, visit: CatalogRowVisitor): number {
   const reader = new ByteReader(blob);
   let key = 0;
-  for (let start = 0; start < blob.length; ) {
+  for (let start = 0; start < blob.length;) {
     const size = blob.readUInt32LE(start);
     if (size <= FIXED_SIZE || start + size > blob.length) throw new RangeError("no catalog row");
     key = blob.readUIntLE(start + 4, 5);

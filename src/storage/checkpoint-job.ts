@@ -61,7 +61,10 @@ export function runCheckpoint(database: SqliteDatabase, job: CheckpointJob): Che
     // Of a rollback that is not durable yet the journal may know nothing after a crash, and then
     // gives its seqs again.
     const { committedSeq } = job.position;
-    writeVoids(database, job.voids.filter((range) => range.last < committedSeq));
+    writeVoids(
+      database,
+      job.voids.filter((range) => range.last < committedSeq),
+    );
     writePosition(database, job.position);
   })();
   database.pragma("wal_checkpoint(PASSIVE)");
@@ -191,7 +194,7 @@ function writeRun(
   const removed = new Set(job.removedKeys);
   const insert = database.prepare("insert into run values (?, ?, ?, ?)");
   const writer = new BlockWriter(first, (key, start, blob) => insert.run(run, key, start, blob));
-  for (let start = 0; start < count; ) {
+  for (let start = 0; start < count;) {
     const key = keys[order[start]!]!;
     let end = start;
     const isRemoved = removed.has(key);
@@ -209,9 +212,7 @@ function writeRun(
   }
   writer.flush();
   if (kept === 0) return;
-  database
-    .prepare("insert into run_info values (?, 0, ?, ?, ?)")
-    .run(run, first, last, kept);
+  database.prepare("insert into run_info values (?, 0, ?, ?, ?)").run(run, first, last, kept);
 }
 
 export function nextRun(database: SqliteDatabase): number {

@@ -38,6 +38,7 @@ export class WorkerCheckpointThread implements CheckpointThread {
     const worker = (this.#worker ??= this.#start());
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
+      worker.ref();
       worker.postMessage(job, [
         job.postings.keys.buffer as ArrayBuffer,
         job.postings.seqs.buffer as ArrayBuffer,
@@ -50,6 +51,7 @@ export class WorkerCheckpointThread implements CheckpointThread {
     if (worker === undefined) return;
     await new Promise<void>((resolve) => {
       this.#closed = resolve;
+      worker.ref();
       worker.postMessage("close");
     });
     await worker.terminate();
@@ -60,8 +62,6 @@ export class WorkerCheckpointThread implements CheckpointThread {
     worker.on("message", (message: CheckpointWorkerMessage) => this.#receive(message));
     worker.on("error", (error) => this.#fail(error as Error));
     worker.on("exit", () => this.#fail(new Error("the checkpoint thread has ended")));
-    // It must not keep a process alive that forgot to close its store.
-    worker.unref();
     return worker;
   }
 
@@ -70,6 +70,8 @@ export class WorkerCheckpointThread implements CheckpointThread {
       case "written":
         this.#waiting?.resolve(message.result);
         this.#waiting = undefined;
+        // An idle thread must not keep a process alive that forgot to close its store.
+        this.#worker?.unref();
         break;
       case "failed": {
         const error = new Error(`checkpoint: ${message.message}`);

@@ -230,15 +230,7 @@ export class FrameBuilder {
 
   #append(kind: RecordKind, op: number, payload: Uint8Array): number {
     const offset = this.#recordsEnd;
-    writeRecordHeader(
-      this.#bytes,
-      offset,
-      payload.length,
-      kind,
-      op,
-      this.#lsnLow,
-      this.#lsnHigh,
-    );
+    writeRecordHeader(this.#bytes, offset, payload.length, kind, op, this.#lsnLow, this.#lsnHigh);
     this.#bytes.set(payload, offset + RECORD_HEADER_SIZE);
     this.#offsets[this.#count] = offset;
     this.#recordsEnd = offset + RECORD_HEADER_SIZE + payload.length;

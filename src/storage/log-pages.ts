@@ -36,7 +36,7 @@ export async function* logPages(
   entries: LogEntries,
   pageBytes: number,
 ): AsyncGenerator<Uint8Array, void, void> {
-  for (let start = 0; start < entries.seqs.length; ) {
+  for (let start = 0; start < entries.seqs.length;) {
     const end = endOfPage(entries, start, pageBytes);
     yield await buildPage(entries, start, end);
     start = end;

@@ -87,7 +87,7 @@ export class PostingFiler {
   }
 
   async #fileInParts(seq: number, slots: Uint32Array): Promise<void> {
-    for (let start = 0; start < slots.length; ) {
+    for (let start = 0; start < slots.length;) {
       if (this.#room === 0) await this.#makeRoom(1);
       const size = Math.min(slots.length - start, this.#room, GROUP_WORDS - 2);
       this.#add(seq, slots.subarray(start, start + size));

@@ -80,10 +80,8 @@ export interface CreatedPayload {
 }
 
 export function encodeCreated(payload: CreatedPayload): Uint8Array {
-  return new ByteWriter()
-    .varint(payload.hash)
-    .varint(payload.templateId)
-    .append(payload.constants).bytes;
+  return new ByteWriter().varint(payload.hash).varint(payload.templateId).append(payload.constants)
+    .bytes;
 }
 
 export function decodeCreated(bytes: Uint8Array): CreatedPayload {
@@ -106,7 +104,10 @@ export interface SnapshotMeta {
 /** Appends all of it but `bounds.lsn`, which stands in the header of the record or row. */
 export function encodeSnapshotMeta(writer: ByteWriter, meta: SnapshotMeta): void {
   const { xmin, xmax, xip } = meta.bounds;
-  writer.u64(xmin).varint(Number(xmax - xmin)).varint(xip.length);
+  writer
+    .u64(xmin)
+    .varint(Number(xmax - xmin))
+    .varint(xip.length);
   for (const xid of xip) writer.varint(Number(xid - xmin));
   writer.varint(meta.chunkEnds.length);
   let previous = 0;

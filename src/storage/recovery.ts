@@ -252,7 +252,7 @@ function* framesOf(
   for (const { segment, footerOffset } of scanned) {
     const bytes = fs.readFileSync(segment.path);
     const end = segment === commit?.scanned.segment ? commit.end : (footerOffset ?? bytes.length);
-    for (let offset = SEGMENT_HEADER_SIZE; offset < end; ) {
+    for (let offset = SEGMENT_HEADER_SIZE; offset < end;) {
       const frame = readFrame(bytes, offset, end, false);
       if (frame === undefined) throw new StoreCorrupt(`${segment.path} has changed at ${offset}`);
       yield { header: frame.header, frame: frame.bytes };

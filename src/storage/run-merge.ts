@@ -72,7 +72,9 @@ function writeMerged(
   forget: (seq: number) => void,
 ): number {
   const insert = database.prepare("insert into run values (?, ?, ?, ?)");
-  const writer = new BlockWriter(firstSeq, (key, base, blob) => insert.run(target, key, base, blob));
+  const writer = new BlockWriter(firstSeq, (key, base, blob) =>
+    insert.run(target, key, base, blob),
+  );
   const cursors = rows.map((row) => new RunCursor(database, row));
   const shapes = new KeyCursor(database);
   let seqs = new Float64Array(1024);

@@ -163,7 +163,7 @@ export class StoredShapeLog implements ShapeLog {
     const seqs: number[] = [];
     let size = 0;
     let nextSeq: number | undefined;
-    for (let after = bound; nextSeq === undefined; ) {
+    for (let after = bound; nextSeq === undefined;) {
       const batch = index.seqsAfter(this.#key, this.#slot, after, BATCH);
       if (batch.length === 0) break;
       for (const seq of batch) {
@@ -202,4 +202,3 @@ async function* onePage(page: Uint8Array): ReturnType<LogChunk["pages"]> {
 async function* noPages(): ReturnType<LogChunk["pages"]> {
   // Nothing to say.
 }
-

@@ -69,7 +69,7 @@ export class FileSource implements SnapshotSource {
       throw error;
     }
     const rows = Buffer.allocUnsafe(end - start);
-    for (let done = 0; done < rows.length; ) {
+    for (let done = 0; done < rows.length;) {
       const position = start + done;
       const read = await readAt(this.#handle.fd, rows, done, rows.length - done, position);
       if (read === 0) throw new StoreCorrupt(`${this.#path} ends at ${position}`);

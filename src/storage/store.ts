@@ -107,12 +107,7 @@ export class Store implements ShapeStore {
       directory.runCount,
       directory.position.filedSeq,
     );
-    this.#filer = new PostingFiler(
-      postings,
-      voids,
-      this.#checkpoints,
-      directory.position.filedSeq,
-    );
+    this.#filer = new PostingFiler(postings, voids, this.#checkpoints, directory.position.filedSeq);
     this.#index = new LogIndex({
       postings,
       runs,
@@ -297,8 +292,7 @@ export class Store implements ShapeStore {
   }
 
   #newProgress(key: StorageKey): SnapshotProgress {
-    const { snapshotPath, snapshotDirectory, files, limits, chunkBytesThreshold } =
-      this.#directory;
+    const { snapshotPath, snapshotDirectory, files, limits, chunkBytesThreshold } = this.#directory;
     return new SnapshotProgress({
       key,
       path: snapshotPath(key),

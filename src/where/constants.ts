@@ -62,7 +62,7 @@ export class ConstantReader {
 
   #readLiteral(literal: A_Const): Constant {
     const { location } = literal;
-    // The parser leaves out members that are zero, false or empty.
+    // The parser leaves out members that are zero or false.
     if (literal.isnull === true) return { type: undefined, text: undefined, location };
     if (literal.sval) return { type: undefined, text: literal.sval.sval ?? "", location };
     if (literal.ival) return { type: "int4", text: String(literal.ival.ival ?? 0), location };

@@ -60,9 +60,7 @@ export function defineShape(table: Table, request: ShapeRequest): ShapeDefinitio
   };
 }
 
-/**
- * A `varchar` is compared as the `text` that it is; a cast to `varchar` would be none the better.
- */
+/** `varchar` has no operators but those of `text`. */
 const CASTS: Record<TypeName, string> = {
   int2: "int2",
   int4: "int4",

@@ -160,8 +160,7 @@ class EqualityReader {
     location: number | undefined,
   ): void {
     const type = this.#typeOf(column, locationOf(columnNode));
-    // `varchar` has no operators but those of `text`.
-    const constant = this.#constants.adopt(given, type === "varchar" ? "text" : type);
+    const constant = this.#constants.adopt(given, type);
     if (!areComparable(type, constant.type)) {
       throw this.#notComparable(type, constant.type, constant, location);
     }

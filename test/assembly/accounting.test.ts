@@ -1,13 +1,14 @@
 /**
  * Accounting: the committed bytes of all owners are the size of linear memory, to the byte, at any
- * time; nobody uses more than it holds; and what is emptied has no live bytes that it had not before.
+ * time; nobody uses more than it holds; and what is emptied has no live bytes that it had not
+ * before.
  *
  * Method: all structures that do not need the router are filled and emptied in turn.
  */
 
 import assert from "node:assert/strict";
 import { describe, test } from "vitest";
-import type { LogSlot, Seq, ShapeId, StorageKey } from "../../src/model/ids.ts";
+import type { LogSlot, Seq, StorageKey } from "../../src/model/ids.ts";
 import type { Lsn } from "../../src/model/lsn.ts";
 import { Accounting, OWNERS, type Owner } from "../../src/router/accounting.ts";
 import { FlushTracker } from "../../src/router/flush-tracker.ts";
@@ -97,7 +98,7 @@ function fill(test: TestCore): () => void {
       postings.freeze();
       postings.retire();
     }
-    for (const id of ids) table.retire(id as ShapeId);
+    for (const id of ids) table.retire(id);
     exports.poolVerify();
   };
 }

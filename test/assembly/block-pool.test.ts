@@ -22,7 +22,10 @@ type Operation =
 const size = fc.oneof(
   { weight: 8, arbitrary: fc.integer({ min: 1, max: 1500 }) },
   { weight: 2, arbitrary: fc.integer({ min: 1, max: 131_072 }) },
-  { weight: 1, arbitrary: fc.constantFrom(1, 8, 9, 64, 65, 32_767, 32_768, 32_769, 65_536, 65_537) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(1, 8, 9, 64, 65, 32_767, 32_768, 32_769, 65_536, 65_537),
+  },
 );
 const which = fc.nat();
 const allocate: fc.Arbitrary<Operation> = fc.record({ type: fc.constant("allocate"), size });

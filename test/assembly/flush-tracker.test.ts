@@ -1,8 +1,8 @@
 /**
  * The flush tracker, by its door, against a map from shape to LSN.
  *
- * Goal: the lowest LSN that is held back is the least of the map, at any time; a shape's LSN is that
- * of the first thing that was sent to it since it last had flushed all.
+ * Goal: the lowest LSN that is held back is the least of the map, at any time; a shape's LSN is
+ * that of the first thing that was sent to it since it last had flushed all.
  *
  * Method: LSNs from a space small enough to repeat, with extremes of both halves of 64 bits, in any
  * order: the tracker must not depend on the order in which transactions come.
@@ -23,10 +23,10 @@ const lsn = fc.oneof(
   fc.constantFrom(0n, 1n, 0xffff_ffffn, 0x1_0000_0000n, 0x8000_0000n, 2n ** 63n, 2n ** 64n - 1n),
   fc.bigInt({ min: 0n, max: 30n }),
 );
-const operations = fc.array(
-  fc.tuple(fc.boolean(), fc.integer({ min: 1, max: SHAPES }), lsn),
-  { maxLength: 200, size: "max" },
-);
+const operations = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: SHAPES }), lsn), {
+  maxLength: 200,
+  size: "max",
+});
 
 describe.each(builds)("flush tracker, $name", (build) => {
   test("the lowest LSN is the least of what is pending", () => {

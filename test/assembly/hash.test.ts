@@ -1,8 +1,8 @@
 /**
  * Hashes: which properties the tables rely on.
  *
- * Goal: equal bytes have equal hashes wherever they lie; a change of any byte, of the size, or of the
- * secret changes the hash; the bits of both halves are spread.
+ * Goal: equal bytes have equal hashes wherever they lie; a change of any byte, of the size, or of
+ * the secret changes the hash; the bits of both halves are spread.
  */
 
 import assert from "node:assert/strict";

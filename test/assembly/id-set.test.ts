@@ -5,8 +5,8 @@
  * Set would hold, in ascending order, from any id on; a set that is emptied has left nothing.
  *
  * Method: runs with a step of 1 become bitmaps, of 3 change between bitmap and list, of 1,000 need
- * gaps of two bytes and of 100,000 of three. Starting points are few, so that runs meet and overlap,
- * windows of 2,048 are straddled, and blocks are divided, joined and emptied.
+ * gaps of two bytes and of 100,000 of three. Starting points are few, so that runs meet and
+ * overlap, windows of 2,048 are straddled, and blocks are divided, joined and emptied.
  */
 
 import assert from "node:assert/strict";
@@ -143,7 +143,12 @@ function assertSame(set: number, model: ReadonlySet<number>, { core, exports }: 
   const sorted = [...model].sort((a, b) => a - b);
   assert.equal(exports.setFirst(set) >>> 0, sorted[0] ?? 0);
   const middle = sorted[sorted.length >> 1] ?? 5;
-  for (const [from, capacity] of [[0, 16_000], [middle, 16_000], [middle + 1, 16_000], [0, 100]]) {
+  for (const [from, capacity] of [
+    [0, 16_000],
+    [middle, 16_000],
+    [middle + 1, 16_000],
+    [0, 100],
+  ]) {
     const expected = sorted.filter((id) => id >= from!).slice(0, capacity);
     const count = exports.setCopyTo(set, core.exchange, capacity!, from!);
     const words = core.words.subarray(core.exchange >>> 2, (core.exchange >>> 2) + count);

@@ -4,8 +4,8 @@
  * Goal: a search yields every payload that was filed under the hash it seeks, and ends; what was
  * removed is not found; a table that is drained has the bytes that it began with.
  *
- * Method: the hash of a payload is made of its number, with first bits cleared in some runs, so that
- * one leaf takes everything and cannot split, and with few bits of tag in others, so that tags
+ * Method: the hash of a payload is made of its number, with first bits cleared in some runs, so
+ * that one leaf takes everything and cannot split, and with few bits of tag in others, so that tags
  * collide by the dozen. Payloads come in blocks of hundreds, so that leaves grow to sixteen buckets
  * and split, and go in blocks, so that they shrink and merge. `verify` counts what was passed.
  */
@@ -165,9 +165,10 @@ function apply(
 function find(table: number, payload: number, exports: TestingExports): number {
   let found = 0;
   exports.leafSeek(table, payload);
-  while (true) {
-    const candidate = exports.leafNext() >>> 0;
-    if (candidate === NONE) return found;
+  let candidate = exports.leafNext() >>> 0;
+  while (candidate !== NONE) {
     if (candidate === payload) found += 1;
+    candidate = exports.leafNext() >>> 0;
   }
+  return found;
 }

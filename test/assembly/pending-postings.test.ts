@@ -1,13 +1,14 @@
 /**
  * The posting buffer, by its door, against arrays of postings.
  *
- * Goal: what `PostingBuffer` in `src/storage/storage.ts` promises: a shape's buffered seqs are those
- * that were filed for it and not retired; a frozen half comes out in order of filing without the
- * shapes that are gone; what is known of a last seq never goes back.
+ * Goal: what `PostingBuffer` in `src/storage/storage.ts` promises: a shape's buffered seqs are
+ * those that were filed for it and not retired; a frozen half comes out in order of filing without
+ * the shapes that are gone; what is known of a last seq never goes back.
  *
  * Method: freezing and retiring come at any time, so that chains lead from half to half, and links
- * are left over; in some runs a retired half is settled an entry at a time. Shapes are retired in between and their ids minted again, by limiting how many there
- * may be. Each freeze is checked against the model whole.
+ * are left over; in some runs a retired half is settled an entry at a time. Shapes are retired in
+ * between and their ids minted again, by limiting how many there may be. Each freeze is checked
+ * against the model whole.
  */
 
 import assert from "node:assert/strict";
@@ -115,9 +116,10 @@ describe.each(builds)("pending postings, $name", (build) => {
     assert.deepEqual([...subject.buffer.seqsAfter(33 as LogSlot, 0)], [100, 107, 109]);
     assert.deepEqual([...subject.buffer.seqsAfter(34 as LogSlot, 100)], [107]);
     const { keys, seqs, base, count } = subject.buffer.freeze();
-    assert.deepEqual([base, count, keys[39_999], seqs[40_000], keys[80_000]], [
-      100, 80_001, 40_000, 7, 33,
-    ]);
+    assert.deepEqual(
+      [base, count, keys[39_999], seqs[40_000], keys[80_000]],
+      [100, 80_001, 40_000, 7, 33],
+    );
   });
 
   test("a long chain is copied whole, ascending", () => {
@@ -128,7 +130,10 @@ describe.each(builds)("pending postings, $name", (build) => {
     for (let n = 0; n < count; n++) groups.set([n, 1, id], n * 3);
     subject.buffer.file(2 as Seq, groups);
     const seqs = subject.buffer.seqsAfter(id as number as LogSlot, 10);
-    assert.deepEqual(seqs, Float64Array.from({ length: count - 9 }, (_, n) => n + 11));
+    assert.deepEqual(
+      seqs,
+      Float64Array.from({ length: count - 9 }, (_, n) => n + 11),
+    );
   });
 
   test("an id does not start its generations again while its postings are buffered", () => {
@@ -166,7 +171,7 @@ describe.each(builds)("pending postings, $name", (build) => {
     buffer.file(2 as Seq, groups);
     assert.equal(buffer.count, buffer.capacity);
     buffer.freeze();
-    buffer.file(buffer.capacity + 2 as Seq, groups);
+    buffer.file((buffer.capacity + 2) as Seq, groups);
     assert.equal(buffer.seqsAfter(id as number as LogSlot, 0).length, 2 * buffer.capacity);
     buffer.retire();
     assert.equal(buffer.seqsAfter(id as number as LogSlot, 0).length, buffer.capacity);
@@ -212,7 +217,10 @@ function apply(operation: Operation, subject: Subject, model: Model): void {
       const { keys, seqs, base, count } = buffer.freeze();
       const got = Array.from({ length: count }, (_, n) => [keys[n], base + seqs[n]!]);
       const isLive = ({ key, slot }: Posting): boolean => model.keys.get(slot) === key;
-      assert.deepEqual(got, model.active.filter(isLive).map(({ key, seq }) => [key, seq]));
+      assert.deepEqual(
+        got,
+        model.active.filter(isLive).map(({ key, seq }) => [key, seq]),
+      );
       model.frozen = model.active;
       model.active = [];
       break;
@@ -244,7 +252,10 @@ function assertSame({ buffer }: Subject, model: Model): void {
     assert.equal(buffer.lastSeq(slot as LogSlot), model.last.get(model.keys.get(slot)!));
     for (const after of [-1, 0, expected[expected.length >> 1] ?? 7, expected.at(-1) ?? 9]) {
       const seqs = [...buffer.seqsAfter(slot as LogSlot, after)];
-      assert.deepEqual(seqs, expected.filter((seq) => seq > after));
+      assert.deepEqual(
+        seqs,
+        expected.filter((seq) => seq > after),
+      );
     }
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Row pools against a map from number to contents.
  *
- * Goal: numbers are dense, given out once, used again; rows do not touch each other, come zeroed and
- * do not move; when the last one goes, so do all pages.
+ * Goal: numbers are dense, given out once, used again; rows do not touch each other, come zeroed
+ * and do not move; when the last one goes, so do all pages.
  */
 
 import assert from "node:assert/strict";

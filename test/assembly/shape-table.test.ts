@@ -1,13 +1,13 @@
 /**
  * The shape table, by its door, against a map and a queue.
  *
- * Goal: an id is live for one shape at a time and its row is that shape's alone; a retired id rests as
- * long as it must and no longer; each time it comes back its generation is one higher.
+ * Goal: an id is live for one shape at a time and its row is that shape's alone; a retired id rests
+ * as long as it must and no longer; each time it comes back its generation is one higher.
  *
  * Method: the model keeps every rule of the quarantine in plain words. The ids there may be are
- * limited to a few, so that they run out and the shortened rest is reached; QUARANTINE_MIN itself is
- * reached by an example. Rows are written full, next to each other and on both sides of a chunk's
- * end.
+ * limited to a few, so that they run out and the shortened rest is reached; QUARANTINE_MIN itself
+ * is reached by an example. Rows are written full, next to each other and on both sides of a
+ * chunk's end.
  */
 
 import assert from "node:assert/strict";
@@ -25,7 +25,10 @@ type Operation = "mint" | "retire" | "advance";
 const operations = fc.tuple(
   fc.integer({ min: 1, max: 12 }),
   fc.array(
-    fc.tuple(fc.constantFrom<Operation>("mint", "mint", "mint", "retire", "retire", "advance"), fc.nat()),
+    fc.tuple(
+      fc.constantFrom<Operation>("mint", "mint", "mint", "retire", "retire", "advance"),
+      fc.nat(),
+    ),
     { maxLength: 200, size: "max" },
   ),
 );
@@ -186,12 +189,7 @@ function expectedId(model: Model, idMax: number): ShapeId | undefined {
   return oldest.id;
 }
 
-function assertSame(
-  model: Model,
-  idMax: number,
-  table: ShapeTable,
-  { exports }: TestCore,
-): void {
+function assertSame(model: Model, idMax: number, table: ShapeTable, { exports }: TestCore): void {
   assert.equal(table.count, model.live.size);
   for (let n = 1; n <= idMax + 1; n++) {
     const id = n as ShapeId;

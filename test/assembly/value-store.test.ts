@@ -34,7 +34,12 @@ const texts: readonly string[] = [
 type Operation = { type: "intern" | "retain" | "release"; text: string };
 const operations = fc.array(
   fc.record({
-    type: fc.constantFrom("intern" as const, "intern" as const, "retain" as const, "release" as const),
+    type: fc.constantFrom(
+      "intern" as const,
+      "intern" as const,
+      "retain" as const,
+      "release" as const,
+    ),
     text: fc.constantFrom(...texts),
   }),
   { maxLength: 120, size: "max" },

@@ -1,12 +1,12 @@
 /**
  * The consumer registry, by its door, against a map from shape to waiters.
  *
- * Goal: whoever waits for a shape is woken once when it grows, nobody else is, and nothing is left of
- * those who have gone.
+ * Goal: whoever waits for a shape is woken once when it grows, nobody else is, and nothing is left
+ * of those who have gone.
  *
- * Method: few shapes, so that lists of waiters are long and are left at the front, in the middle and
- * at the end; ids repeat in a wake-up, and among them are ids of shapes that nobody waits for or that
- * have been retired.
+ * Method: few shapes, so that lists of waiters are long and are left at the front, in the middle
+ * and at the end; ids repeat in a wake-up, and among them are ids of shapes that nobody waits for
+ * or that have been retired.
  */
 
 import assert from "node:assert/strict";
@@ -69,7 +69,9 @@ describe.each(builds)("waiters, $name", (build) => {
     const { core, exports } = newCore(build);
     const table = new ShapeTable(core);
     const waiters = new Waiters(core);
-    const ids = Uint32Array.from({ length: 20_000 }, (_, n) => table.mint((n + 1) as StorageKey, 0)!);
+    const ids = Uint32Array.from({ length: 20_000 }, (_, n) =>
+      table.mint((n + 1) as StorageKey, 0)!,
+    );
     const parked = new Set<WaiterId>();
     for (let n = 0; n < 30_000; n++) {
       const id = (n < 10_000 ? 77 : ids[n % 20_000]!) as ShapeId;

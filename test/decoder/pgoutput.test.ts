@@ -83,7 +83,13 @@ describe("the message beside the catalog", () => {
   });
 
   test("a generated column may be left out, wherever it stands", () => {
-    const generated: TableColumn = { ...base, name: "g", typeOid: 23, typeModifier: -1, generated: "stored" };
+    const generated: TableColumn = {
+      ...base,
+      name: "g",
+      typeOid: 23,
+      typeModifier: -1,
+      generated: "stored",
+    };
     const wider = { ...table, columns: [columns[0]!, generated, ...columns.slice(1)] };
     expect(describesSameTable(wider, message)).toBe(true);
     expect([...layoutOf(wider, message)]).toEqual([0, 0xffff, 1, 2]);
@@ -94,9 +100,15 @@ describe("the message beside the catalog", () => {
     ["another schema", { ...table, schema: "other" }],
     ["a column more", { ...table, columns: columns.slice(1) }],
     ["a column less", { ...table, columns: [...columns, { ...columns[0]!, name: "new" }] }],
-    ["a renamed column", { ...table, columns: [{ ...columns[0]!, name: "x" }, ...columns.slice(1)] }],
+    [
+      "a renamed column",
+      { ...table, columns: [{ ...columns[0]!, name: "x" }, ...columns.slice(1)] },
+    ],
     ["another type", { ...table, columns: [{ ...columns[0]!, typeOid: 25 }, ...columns.slice(1)] }],
-    ["another length", { ...table, columns: [columns[0]!, { ...columns[1]!, typeModifier: 8 }, columns[2]!] }],
+    [
+      "another length",
+      { ...table, columns: [columns[0]!, { ...columns[1]!, typeModifier: 8 }, columns[2]!] },
+    ],
   ])("%s is another table", (_, changed) => {
     expect(describesSameTable(changed, message)).toBe(false);
   });

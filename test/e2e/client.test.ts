@@ -132,7 +132,9 @@ describe("several shapes", () => {
 
 describe("invalidation", () => {
   test("TRUNCATE makes clients start again", async () => {
-    await database.query("CREATE TABLE gone (id int PRIMARY KEY); INSERT INTO gone VALUES (1), (2)");
+    await database.query(
+      "CREATE TABLE gone (id int PRIMARY KEY); INSERT INTO gone VALUES (1), (2)",
+    );
     const { shape } = follow({ table: "gone" });
     await shape.rows;
     const handle = shape.handle;
@@ -151,17 +153,22 @@ describe("invalidation", () => {
     await expectEqual(shape, "SELECT * FROM grown");
   });
 
-  test("an open transaction that wrote before the shape was made is not lost", async () => {
-    await database.query("CREATE TABLE early (id int PRIMARY KEY)");
-    const writer = await database.connect();
-    await writer.query("BEGIN");
-    await writer.query("INSERT INTO early VALUES (1)");
-    const { shape } = follow({ table: "early" });
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    await writer.query("COMMIT");
-    await database.query("INSERT INTO early VALUES (2)");
-    await expectEqual(shape, "SELECT * FROM early");
-  });
+  test.each(["DEFAULT", "FULL"])(
+    "an open transaction that wrote before the shape was made is not lost, identity %s",
+    async (identity) => {
+      const table = `early_${identity.toLowerCase()}`;
+      await database.query(`CREATE TABLE ${table} (id int PRIMARY KEY)`);
+      await database.query(`ALTER TABLE ${table} REPLICA IDENTITY ${identity}`);
+      const writer = await database.connect();
+      await writer.query("BEGIN");
+      await writer.query(`INSERT INTO ${table} VALUES (1)`);
+      const { shape } = follow({ table });
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      await writer.query("COMMIT");
+      await database.query(`INSERT INTO ${table} VALUES (2)`);
+      await expectEqual(shape, `SELECT * FROM ${table}`);
+    },
+  );
 
   test("a deleted shape is made anew under another handle", async () => {
     const { shape } = follow({ table: "users" });

@@ -7,7 +7,10 @@
  */
 
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { makeTemporaryDirectory, type TemporaryDirectory } from "../../src/storage/temporary-directory.ts";
+import {
+  makeTemporaryDirectory,
+  type TemporaryDirectory,
+} from "../../src/storage/temporary-directory.ts";
 import { freePort, startChildServer, type ChildServer } from "../support/child-server.ts";
 import { eventually } from "../support/eventually.ts";
 import { LogFollower } from "../support/log-follower.ts";

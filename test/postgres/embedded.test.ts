@@ -2,8 +2,8 @@
  * The embedded Postgres.
  *
  * Goal: data survives a stop, a killed launcher's server is found and ended, a live one's is left
- * alone, and failures say what happened. Method: real servers in a temporary directory; the launcher
- * that is killed is a Node process of its own.
+ * alone, and failures say what happened. Method: real servers in a temporary directory; the
+ * launcher that is killed is a Node process of its own.
  */
 
 import assert from "node:assert/strict";

@@ -149,7 +149,7 @@ test("an answer asked for before an invalidation is not remembered after it", as
   assert.equal((await inspector.findTable("public", "raced"))?.columns.length, 2);
 });
 
-test("the cache holds no more than its capacity, and forgets the one used longest ago", async () => {
+test("the cache holds its capacity, and forgets what was used longest ago", async () => {
   let count = 0;
   const counted: Queryable = { query: (...args) => (count++, pool.query(...args)) };
   const inspector = new Inspector(counted, 2);

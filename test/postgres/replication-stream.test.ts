@@ -122,7 +122,7 @@ test("many small transactions arrive complete and in order", async () => {
   stream.setAcknowledged(await currentLsn());
 });
 
-test("paused for longer than wal_sender_timeout, the stream is alive, and then complete", async () => {
+test("paused beyond wal_sender_timeout, the stream is alive, and then complete", async () => {
   await database.query(`ALTER DATABASE ${database.name} SET wal_sender_timeout = '600ms'`);
   try {
     await start({ walSenderTimeoutMs: 600 });

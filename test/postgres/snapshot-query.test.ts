@@ -93,7 +93,8 @@ function messageOf(table: Table, values: readonly (string | null)[]): string {
     values[index] === null ? "_" : `"${textOf(index).replaceAll("/", "//")}"`,
   );
   const members = table.columns.map(({ name }, index) => {
-    return `${JSON.stringify(name)}:${values[index] === null ? "null" : JSON.stringify(textOf(index))}`;
+    const value = values[index] === null ? "null" : JSON.stringify(textOf(index));
+    return `${JSON.stringify(name)}:${value}`;
   });
   const key = JSON.stringify([quoteTable(table), ...parts].join("/"));
   const relation = JSON.stringify([table.schema, table.name]);

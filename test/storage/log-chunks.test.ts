@@ -99,7 +99,12 @@ test("the chunk behind every offset", async () => {
       await assertChunkAfter(harness, key, entries, { tx: lsn, op });
       await assertChunkAfter(harness, key, entries, { tx: lsn, op: op + 1 });
     }
-    for (const after of [SNAPSHOT_END, { tx: 0n, op: 0 }, { tx: 1n, op: 0 }, { tx: 1003n, op: 7 }]) {
+    for (const after of [
+      SNAPSHOT_END,
+      { tx: 0n, op: 0 },
+      { tx: 1n, op: 0 },
+      { tx: 1003n, op: 7 },
+    ]) {
       await assertChunkAfter(harness, key, entries, after);
     }
   }

@@ -56,7 +56,7 @@ function segmentsOf(directory: string): string[] {
 function frameOffsets(path: string): number[] {
   const bytes = readFileSync(path);
   const offsets: number[] = [];
-  for (let offset = SEGMENT_HEADER_SIZE; ; ) {
+  for (let offset = SEGMENT_HEADER_SIZE; ;) {
     const frame = readFrame(bytes, offset, bytes.length);
     if (frame === undefined) return [...offsets, offset];
     offsets.push(offset);

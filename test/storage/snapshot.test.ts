@@ -58,7 +58,10 @@ async function assertChunks(harness: StoreHarness, key: number, rows: string[]):
     offset = chunk.end;
   }
   const rest = await log.readChunk(offset);
-  assert.deepEqual([formatLogOffset(rest.end), rest.isEmpty, rest.isUpToDate], ["0_inf", true, true]);
+  assert.deepEqual(
+    [formatLogOffset(rest.end), rest.isEmpty, rest.isUpToDate],
+    ["0_inf", true, true],
+  );
 }
 
 const CASES: readonly (readonly [name: string, sizes: readonly number[]])[] = [
@@ -142,7 +145,8 @@ test("readers of a snapshot that fails get the error, and nothing is left of it"
   const record = { key, hash: 1, template: "t", constants: new Uint8Array(0) };
   await store.createShape(record, giveSlot(harness, key));
   const writer = store.writeSnapshot(key);
-  for (let index = 0; index < 2000; index++) await writer.write(Buffer.from('{"row":"is too much"}'));
+  for (let index = 0; index < 2000; index++)
+    await writer.write(Buffer.from('{"row":"is too much"}'));
   const streamed = (await logOf(harness, key).readChunk(BEFORE_ALL)).pages();
   await streamed.next();
   const waiting = logOf(harness, key).readChunk({ tx: 0n, op: 0 });

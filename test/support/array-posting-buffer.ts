@@ -30,7 +30,7 @@ export class ArrayPostingBuffer implements PostingBuffer {
   }
 
   file(base: Seq, groups: Uint32Array): void {
-    for (let index = 0; index < groups.length; ) {
+    for (let index = 0; index < groups.length;) {
       const seq = base + groups[index]!;
       const count = groups[index + 1]!;
       for (const slot of groups.subarray(index + 2, index + 2 + count)) {

@@ -1,17 +1,23 @@
-/** A store in a temporary directory with a registry as simple as can be: slot = an own counter. */
+/**
+ * A store in a temporary directory, with a registry as simple as can be: slots count down from a
+ * number, or are ids of a core, whose posting buffer is used then.
+ */
 
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../../src/lib/clock.ts";
-import type { LogSlot, StorageKey } from "../../src/model/ids.ts";
+import type { LogSlot, ShapeId, StorageKey } from "../../src/model/ids.ts";
 import { BEFORE_ALL, type LogOffset } from "../../src/model/log-offset.ts";
 import type { Lsn } from "../../src/model/lsn.ts";
 import type { SnapshotBounds } from "../../src/model/snapshot-bounds.ts";
 import { openStore, type StoreOptions } from "../../src/storage/open-store.ts";
 import type { Store } from "../../src/storage/store.ts";
-import type { LogChunk, ShapeLog } from "../../src/storage/storage.ts";
+import type { LogChunk, PostingBuffer, ShapeLog } from "../../src/storage/storage.ts";
+import { PostingBuffer as CorePostingBuffer } from "../../src/router/posting-buffer.ts";
+import { ShapeTable } from "../../src/router/shape-table.ts";
 import { ArrayPostingBuffer } from "./array-posting-buffer.ts";
+import { newCore, type Build } from "./core-doors.ts";
 
 export const IDENTITY = "7000000000000000001/1/litz_slot_default";
 
@@ -28,7 +34,7 @@ export const SNAPSHOT_END_TEXT =
 export interface StoreHarness {
   readonly store: Store;
   readonly directory: string;
-  readonly postings: ArrayPostingBuffer;
+  readonly postings: PostingBuffer;
   /** Keys that survived, with the slots they were given. */
   readonly slots: Map<number, LogSlot>;
   readonly failures: Error[];
@@ -38,22 +44,73 @@ export interface StoreHarness {
 }
 
 export interface HarnessOptions extends Partial<StoreOptions> {
+  /** Of the array posting buffer. */
   readonly capacity?: number;
+  /** Postings in linear memory instead. */
+  readonly build?: Build;
 }
+
+/** Gives out slots and takes them back, as the shape registry does. */
+interface Registry {
+  readonly postings: PostingBuffer;
+  give(key: number): LogSlot;
+  take(slot: LogSlot): void;
+}
+
+class ArrayRegistry implements Registry {
+  readonly postings: PostingBuffer;
+  readonly #keys = new Map<number, number>();
+  // Slots are reversed against keys, so that a mix-up of the two shows.
+  #nextSlot = 5000;
+
+  constructor(capacity: number) {
+    this.postings = new ArrayPostingBuffer(capacity, (slot) => this.#keys.get(slot) ?? 0);
+  }
+
+  give(key: number): LogSlot {
+    const slot = this.#nextSlot-- as LogSlot;
+    this.#keys.set(slot, key);
+    return slot;
+  }
+
+  take(slot: LogSlot): void {
+    this.#keys.delete(slot);
+  }
+}
+
+class CoreRegistry implements Registry {
+  readonly postings: PostingBuffer;
+  readonly #shapes: ShapeTable;
+
+  constructor(build: Build) {
+    const { core } = newCore(build);
+    this.postings = new CorePostingBuffer(core);
+    this.#shapes = new ShapeTable(core);
+  }
+
+  give(key: number): LogSlot {
+    return this.#shapes.mint(key as StorageKey, 0) as number as LogSlot;
+  }
+
+  take(slot: LogSlot): void {
+    this.#shapes.retire(slot as number as ShapeId);
+  }
+}
+
+const registries = new WeakMap<StoreHarness, Registry>();
 
 export async function startStore(
   directory: string,
-  { capacity = 1024, ...options }: HarnessOptions = {},
+  { capacity = 1024, build, ...options }: HarnessOptions = {},
 ): Promise<StoreHarness> {
+  const registry = build === undefined ? new ArrayRegistry(capacity) : new CoreRegistry(build);
   const slots = new Map<number, LogSlot>();
-  const keys = new Map<number, number>();
-  const postings = new ArrayPostingBuffer(capacity, (slot) => keys.get(slot) ?? 0);
   const failures: Error[] = [];
   const positions: bigint[] = [];
   const grown = new Map<bigint, Set<number>>();
   const store = openStore({
     directory,
-    postings,
+    postings: registry.postings,
     databaseIdentity: IDENTITY,
     clock: testClock,
     isCheckpointInline: true,
@@ -66,35 +123,29 @@ export async function startStore(
     },
     ...options,
   });
-  // Slots are reversed against keys, so that a mix-up of the two shows.
-  let nextSlot = 5000;
-  const giveSlot = (key: number): LogSlot => {
-    const slot = nextSlot-- as LogSlot;
+  await store.restore((key) => {
+    const slot = registry.give(key);
     slots.set(key, slot);
-    keys.set(slot, key);
     return slot;
-  };
-  await store.restore((key) => giveSlot(key));
-  const harness = { store, directory, postings, slots, failures, positions, grown };
-  givers.set(harness, giveSlot);
-  takers.set(harness, (key) => {
-    const slot = slots.get(key);
-    slots.delete(key);
-    if (slot !== undefined) keys.delete(slot);
   });
+  const { postings } = registry;
+  const harness = { store, directory, postings, slots, failures, positions, grown };
+  registries.set(harness, registry);
   return harness;
 }
 
-const givers = new WeakMap<StoreHarness, (key: number) => LogSlot>();
-const takers = new WeakMap<StoreHarness, (key: number) => void>();
-
 export function giveSlot(harness: StoreHarness, key: number): LogSlot {
-  return givers.get(harness)!(key);
+  const slot = registries.get(harness)!.give(key);
+  harness.slots.set(key, slot);
+  return slot;
 }
 
 /** As the registry does once the removal is durable. */
 export function takeSlot(harness: StoreHarness, key: number): void {
-  takers.get(harness)!(key);
+  const slot = harness.slots.get(key);
+  if (slot === undefined) return;
+  harness.slots.delete(key);
+  registries.get(harness)!.take(slot);
 }
 
 /** A shape with a complete snapshot. */
@@ -156,7 +207,7 @@ export async function readAll(
 ): Promise<{ readonly messages: string[]; readonly ends: LogOffset[] }> {
   const messages: string[] = [];
   const ends: LogOffset[] = [];
-  for (let offset = after; ; ) {
+  for (let offset = after; ;) {
     const chunk = await log.readChunk(offset);
     const text = await textOf(chunk);
     if (chunk.isEmpty !== (text === "")) throw new Error("isEmpty is wrong");

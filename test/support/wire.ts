@@ -26,7 +26,9 @@ export class FrameSink implements ByteSink {
       this.#frame(this.#bytes.subarray(0, size));
       this.#bytes = this.#bytes.subarray(size);
     }
-    this.#waiters = this.#waiters.filter(({ isMet, resolve }) => !isMet() || void resolve());
+    const met = this.#waiters.filter(({ isMet }) => isMet());
+    this.#waiters = this.#waiters.filter((waiter) => !met.includes(waiter));
+    for (const { resolve } of met) resolve();
   }
 
   /** Kinds of the messages so far, one letter each. */

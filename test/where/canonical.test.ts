@@ -36,6 +36,19 @@ const digits = fc.oneof(
   limit.map((value) => `0B${(value < 0n ? -value : value).toString(2)}`),
   limit.map((value) => `0o${(value < 0n ? -value : value).toString(8)}`),
   fc.string({ unit: fc.constantFrom(...Array.from("0019_xXaFob")), maxLength: 8 }),
+  fc.constantFrom(
+    "1_000",
+    "0_1",
+    "1__0",
+    "1_",
+    "_1",
+    "0x_1F",
+    "0x1_f",
+    "0b_1_0",
+    "0o7_7",
+    "0x",
+    "0x_",
+  ),
   fc.nat(99).map((value) => "0".repeat(80) + String(value)),
 );
 const integer = glued(space, fc.constantFrom("", "-", "+", "--", "- "), digits, space);

@@ -147,6 +147,7 @@ test.each<[string, string, string[]?]>([
   ["1 x 1", 'At location 17: syntax error at or near "x"'],
   ["nope = 1", "At location 0: unknown reference nope"],
   ["id = 1 AND x.y.z > 2", "At location 11: unknown reference x.y.z"],
+  ["id.x = 1", "At location 0: unknown reference id.x"],
   ["items.id = 1", "At location 0: unknown reference items.id"],
   ["items.* IS NULL", "At location 0: unknown reference items.*"],
   ['"ID" = 1', "At location 0: unknown reference ID"],

@@ -9,18 +9,29 @@ import { asError, LitzError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Timers } from "../lib/timers.ts";
 import type { Lsn } from "../model/lsn.ts";
-import type { ConnectionOptions } from "../postgres/connection-options.ts";
-import { Backoff } from "../postgres/reconnect.ts";
-import { ReplicationConnection } from "../postgres/replication-connection.ts";
-import { ReplicationStream, type ByteSink } from "../postgres/replication-stream.ts";
-import { acquireSlotLock, ensureSlot, type ReplicationNames } from "../postgres/slot.ts";
-import type { LogCollector } from "./log-collector.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
+import { Backoff } from "./reconnect.ts";
+import { ReplicationConnection } from "./replication-connection.ts";
+import { ReplicationStream, type ByteSink } from "./replication-stream.ts";
+import { acquireSlotLock, ensureSlot, type ReplicationNames } from "./slot.ts";
+
+/** Who reads the stream, over one connection after the other. */
+export interface StreamReader extends ByteSink {
+  /**
+   * A connection is up: its bytes follow.
+   *
+   * @param fail ends it, because reading cannot go on.
+   */
+  attach(stream: ReplicationStream, fail: (error: Error) => void): void;
+  /** The connection is gone, perhaps in the middle of a transaction. */
+  detach(): void;
+}
 
 /** Who wants to know how far the session has got. */
 export interface SessionListener {
   /** Another instance holds the lock. */
   waitingForLock(): void;
-  /** The slot is gone, with it what happened since: every shape there is must go before it is made. */
+  /** The slot is gone, with it what happened since: before it is made, every shape has to go. */
   slotLost(reason: "missing" | "invalidated"): Promise<void>;
   /** The stream is about to begin; nothing that committed up to `confirmed` will be sent again. */
   beginning(confirmed: Lsn): void;
@@ -32,7 +43,7 @@ export interface ReplicationSessionOptions {
   readonly connection: ConnectionOptions;
   readonly names: ReplicationNames;
   readonly walSenderTimeoutMs: number;
-  readonly collector: LogCollector;
+  readonly reader: StreamReader;
   readonly listener: SessionListener;
   /** What to confirm when the stream begins. */
   readonly acknowledged: () => Lsn;
@@ -84,7 +95,7 @@ export class ReplicationSession {
 
   /** One connection, from its making to its end. Returns what ended it, never throws. */
   async #serve(onActive: () => void): Promise<LitzError | undefined> {
-    const { acknowledged, clock, collector, listener, names, timers } = this.#options;
+    const { acknowledged, clock, listener, names, reader, timers } = this.#options;
     let connection: ReplicationConnection | undefined;
     try {
       connection = await ReplicationConnection.open(this.#options.connection, this.#stop.signal);
@@ -95,7 +106,7 @@ export class ReplicationSession {
       const slot = await ensureSlot(connection, names.slot, (reason) => listener.slotLost(reason));
       listener.beginning(slot.confirmedFlushLsn);
 
-      const sink = new EarlySink(collector);
+      const sink = new EarlySink(reader);
       const stream = await ReplicationStream.start(connection, {
         ...names,
         startLsn: acknowledged(),
@@ -118,10 +129,10 @@ export class ReplicationSession {
     sink: EarlySink,
     connection: ReplicationConnection,
   ): Promise<LitzError | undefined> {
-    const { collector, listener, logger, names } = this.#options;
+    const { listener, logger, names, reader } = this.#options;
     let failure: Error | undefined;
     this.#stream = stream;
-    collector.attach(stream, (error) => {
+    reader.attach(stream, (error) => {
       failure ??= error;
       connection.destroy();
     });
@@ -134,7 +145,7 @@ export class ReplicationSession {
       return failure === undefined ? ended : asLitzError(failure);
     } finally {
       this.#stream = undefined;
-      collector.detach();
+      reader.detach();
     }
   }
 }
@@ -150,7 +161,7 @@ class EarlySink implements ByteSink {
 
   onBytes(chunk: Uint8Array): void {
     if (this.#early === undefined) this.#sink.onBytes(chunk);
-    else this.#early.push(chunk.slice());
+    else this.#early.push(new Uint8Array(chunk));
   }
 
   open(): void {
@@ -163,5 +174,6 @@ class EarlySink implements ByteSink {
 function asLitzError(thrown: unknown): LitzError {
   if (thrown instanceof LitzError) return thrown;
   const error = asError(thrown);
-  return new LitzError(error.message, { code: "REPLICATION_FAILED", retriable: true, cause: error });
+  const code = "REPLICATION_FAILED";
+  return new LitzError(error.message, { code, retriable: true, cause: error });
 }

@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { BoundaryQueue } from "../../src/shapes/boundary-queue.ts";
+
+test("work waits for the boundary, in order, and gives its result", async () => {
+  let requests = 0;
+  const queue = new BoundaryQueue(() => (requests += 1));
+  const order: number[] = [];
+  const first = queue.run(() => order.push(1));
+  const second = queue.run(() => "two");
+  expect(requests).toBe(2);
+  expect(order).toEqual([]);
+  queue.runAll();
+  expect(order).toEqual([1]);
+  expect(await first).toBe(1);
+  expect(await second).toBe("two");
+});
+
+test("work that fails fails alone", async () => {
+  const queue = new BoundaryQueue(() => undefined);
+  const failing = queue.run(() => {
+    throw new RangeError("no");
+  });
+  const fine = queue.run(() => 1);
+  queue.runAll();
+  await expect(failing).rejects.toThrow(RangeError);
+  expect(await fine).toBe(1);
+});
+
+test("work that asks for more waits for the next boundary", async () => {
+  const queue = new BoundaryQueue(() => undefined);
+  let inner: Promise<number> | undefined;
+  const outer = queue.run(() => void (inner = queue.run(() => 2)));
+  queue.runAll();
+  await outer;
+  expect(inner).toBeDefined();
+  queue.runAll();
+  expect(await inner).toBe(2);
+});
+
+test("a boundary that comes at once finds the work", async () => {
+  const queue: BoundaryQueue = new BoundaryQueue(() => queue.runAll());
+  expect(await queue.run(() => 3)).toBe(3);
+});
