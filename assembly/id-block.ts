@@ -8,7 +8,7 @@
  *             └───────────┴──────┘ └──────────────┴───────┘
  *             31          23      0               2       0
  *
- *     list    base is the first id; then the gaps to the ids that follow, each as wide as the widest
+ *     list    base is the first id; then the gaps to those that follow, all as wide as the widest
  *             needs: 1, 2 or 3 bytes, which is the kind. One id alone needs no block.
  *
  *     bitmap  256 bytes, one bit for each id of the window of 2,048 that base is in. No id is below
@@ -412,7 +412,8 @@ function isSet(entry: usize, id: u32): bool {
 function flip(entry: usize, id: u32): void {
   const bit = id & (WINDOW - 1);
   const word = addressOf(entry) + <usize>((bit >> 6) << 3);
-  store<u64>(word, load<u64>(word) ^ ((<u64>1) << (<u64>(bit & 63))));
+  const shift = <u64>(bit & 63);
+  store<u64>(word, load<u64>(word) ^ ((<u64>1) << shift));
 }
 
 function addressOfId(at: u32): usize {

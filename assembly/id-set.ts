@@ -47,12 +47,6 @@ const DIRECTORY_COUNT: u32 = 683;
 const SETS_MAX: u32 = 0xffffff - SHAPE_ID_MAX;
 const HEAD_SIZE: usize = 16;
 
-/**
- * The most pages that `add` can ever acquire: those of a directory over all the ids there can be,
- * in blocks of half a window or of 48 ids, and three. `pagesForAdd` says what one set may need.
- */
-export const PAGES_PER_ADD: u32 = 36;
-
 @unmanaged
 class Directory {
   ids: u32;

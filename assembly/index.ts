@@ -159,7 +159,7 @@ export function routerGrow(): bool {
 
 // --- Router: end -------------------------------------------------------------------------------
 
-// --- Structures: begin (src/router: core, shape-table, waiters, flush-tracker, posting-buffer, ...) ---
+// --- Structures: begin (the other doors in src/router) -----------------------------------------
 //
 // Storage keys and seqs have 40 bits: they cross as floats, which hold them exactly.
 

@@ -17,7 +17,8 @@ export const RATIO_WANTED = 2;
 
 interface Metric {
   readonly pattern: RegExp;
-  readonly better: "less" | "more" | "neither";
+  /** `same`: not shown, but an engine that differs is reported. */
+  readonly better: "less" | "more" | "neither" | "same";
   /** `$1`, `$2` ... are the pattern's groups. */
   readonly label: string;
   readonly format: (value: number) => string;
@@ -65,7 +66,7 @@ const METRICS: readonly Metric[] = [
   metric(`${ROUTE}\\.bodies\\.rowsPerSecond`, "more", `${STREAM}: rows/s`, rate, true),
   metric(`${ROUTE}\\.bodies\\.longestCallMs`, "less", `${STREAM}: longest call, ms`, ms),
   metric(`${ROUTE}\\.bodies\\.gcMs`, "less", `${STREAM}: GC, ms`, ms),
-  metric(`${ROUTE}\\.bodies\\.matchesPerRow`, "neither", `${STREAM}: matches per row`, bytes),
+  metric(`${ROUTE}\\.bodies\\.matchesPerRow`, "same", `${STREAM}: matches per row`, bytes),
   metric(`${MEMORY}\\.structure\\.(.+)`, "neither", "$1: bytes per shape in $2", bytes),
 ];
 
@@ -125,6 +126,7 @@ class Table {
       row(["---", ...[...this.#engines, ...ratios].map(() => "---:")]),
     ];
     for (const [name, metric] of this.#metrics()) {
+      if (metric.better === "same") continue;
       const values = this.#engines.map((engine) => this.#value(engine, name));
       const cells = values.map((value) => (value === undefined ? "" : metric.format(value)));
       const compared = this.#baselines.map((engine) =>
@@ -145,7 +147,7 @@ class Table {
         warnings.push(`${label}: the core is only ${ratio.toFixed(2)} times as good as ${engine}`);
       }
       const values = this.#engines.map((engine) => this.#value(engine, name) ?? 0);
-      if (name.endsWith(".matchesPerRow") && values.some((value) => value !== values[0])) {
+      if (metric.better === "same" && values.some((value) => value !== values[0])) {
         warnings.push(`${labelOf(name, metric)}: the engines DISAGREE: ${values.join(", ")}`);
       }
     }
@@ -173,7 +175,8 @@ class Table {
   #ratio(engine: EngineName, name: string, { better }: Metric): number | undefined {
     const core = this.#value("core", name);
     const other = this.#value(engine, name);
-    if (core === undefined || other === undefined || better === "neither") return undefined;
+    if (core === undefined || other === undefined) return undefined;
+    if (better !== "less" && better !== "more") return undefined;
     // A pause too short to be seen is no ratio.
     if (core <= 0 || other <= 0) return undefined;
     return better === "less" ? other / core : core / other;

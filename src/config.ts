@@ -1,7 +1,7 @@
 /**
  * The environment, read once, into a typed Config. Names and meanings are those of protocol section
- * 15; what is only ours is prefixed `LITZ_`. Every limit of the engine stands here with its unit and
- * default. A wrong value stops the start with one line: its name, what it was, what is allowed.
+ * 15; what is only ours is prefixed `LITZ_`. Every limit of the engine stands here with its unit
+ * and default. A wrong value stops the start with one line: its name, what it was, what is allowed.
  */
 
 import { LitzError } from "./lib/errors.ts";
@@ -101,7 +101,8 @@ export function readConfig(environment: Environment): Config {
 
     storageDirectory: read.text("ELECTRIC_STORAGE_DIR") ?? "./persistent",
     isStorageTemporary: read.isStorageTemporary(),
-    // The floor keeps a chunk above one page of the log reader's bookkeeping; the client suite uses 10 kB.
+    // The floor keeps a chunk above one page of the log reader's bookkeeping; the client suite uses
+    // 10 kB.
     chunkBytesThreshold: read.size(
       "ELECTRIC_SHAPE_CHUNK_BYTES_THRESHOLD",
       10 * MIB,
@@ -198,7 +199,9 @@ class Reader {
     return text;
   }
 
-  /** Exactly one of the two has to be chosen: an open server is never an accident (protocol 1.4). */
+  /**
+   * Exactly one of the two has to be chosen: an open server is never an accident (protocol 1.4).
+   */
   secret(): string | undefined {
     const secret = this.text("ELECTRIC_SECRET");
     const isInsecure = this.boolean("ELECTRIC_INSECURE");

@@ -12,6 +12,7 @@ import type { Config } from "./config.ts";
 import type { Clock } from "./lib/clock.ts";
 import type { Logger } from "./lib/logger.ts";
 import type { RelationId, ShapeId } from "./model/ids.ts";
+import type { Lsn } from "./model/lsn.ts";
 import type { Table } from "./model/table.ts";
 import type { Inspector } from "./postgres/inspector.ts";
 import type { Publication } from "./postgres/publication.ts";
@@ -54,35 +55,33 @@ export interface Foundation {
   readonly logger: Logger;
 }
 
-export type Pipeline = ReturnType<typeof openPipeline>;
+export type Pipeline = Awaited<ReturnType<typeof openPipeline>>;
 
 /**
  * Opens storage and brings back its shapes; nothing is read from Postgres yet.
  *
  * @throws {LitzError} when storage cannot be opened or the shapes do not fit in the core's budget.
  */
-export function openPipeline(foundation: Foundation) {
-  const { config, core, inspector, logger, publication } = foundation;
+export async function openPipeline(foundation: Foundation) {
+  const { config, core, inspector, logger, publication, readiness, snapshots } = foundation;
 
   const router = new Router(core);
   const flushTracker = new FlushTracker(core);
   const waitingRoom = new WaitingRoom(new Waiters(core));
+  const durable = (position: Lsn, slots: Uint32Array, count: number) => {
+    waitingRoom.grown(slots, count);
+    collector.durable(position);
+  };
   const store = openStore({
     ...foundation,
     postings: new PostingBuffer(core),
     chunkBytesThreshold: config.chunkBytesThreshold,
-    listener: {
-      durable: (position, slots, count) => {
-        waitingRoom.grown(slots, count);
-        collector.durable(position);
-      },
-      failed: foundation.onStorageFailure,
-    },
+    listener: { durable, failed: foundation.onStorageFailure },
   });
   const registry = new ShapeRegistry(new ShapeTable(core), store.epochMicroseconds);
   const templates = new TemplateRegistry(router);
   const stages = { router, registry, templates, store, logger };
-  const unplaced = restoreShapes(stages);
+  const unplaced = await restoreShapes(stages);
 
   const boundaries = new BoundaryQueue(() => collector.requestBoundary());
   const writer = new ChangeWriter({
@@ -94,7 +93,6 @@ export function openPipeline(foundation: Foundation) {
   });
   const stopSnapshot = (id: ShapeId, reason: Error) => creator.stop(id, reason);
   const cleaner = new ShapeCleaner({ ...stages, writer, boundaries, waitingRoom, stopSnapshot });
-  const { snapshots } = foundation;
   const publish = (table: Table) => publication.ensure(table);
   const creator = new ShapeCreator({ ...stages, writer, boundaries, cleaner, snapshots, publish });
 
@@ -102,30 +100,17 @@ export function openPipeline(foundation: Foundation) {
     inspector.invalidate(oid);
     publication.forget(oid);
   };
-  const subscriber = new StreamSubscriber({
-    ...stages,
-    writer,
-    boundaries,
-    cleaner,
-    invalidateTable,
-  });
+  const parts = { writer, boundaries, cleaner, invalidateTable };
+  const subscriber = new StreamSubscriber({ ...stages, ...parts });
   const acknowledger = new Acknowledger(() => flushTracker.lowest());
   const { rowBytesMax } = config;
   const oidOf = (relation: RelationId) => templates.oidOf(relation);
-  const congestion = store;
-  const collector = new LogCollector({
-    router,
-    acknowledger,
-    congestion,
-    subscriber,
-    oidOf,
-    rowBytesMax,
-  });
+  const reading = { router, acknowledger, subscriber, congestion: store, oidOf, rowBytesMax };
+  const collector = new LogCollector(reading);
   collector.startAt(store.position);
 
   const findTable = ({ schema, name }: RelationName) => inspector.findTable(schema, name);
   const processedLsn = () => acknowledger.processed;
-  const { readiness } = foundation;
   const door = { creator, cleaner, waitingRoom, findTable, processedLsn, readiness };
   const shapes = new Shapes({ ...stages, ...door });
   const accounting = new Accounting(core);
@@ -135,9 +120,9 @@ export function openPipeline(foundation: Foundation) {
     accounting,
     acknowledger,
     collector,
+    core,
     shapes,
     unplaced,
     writer,
-    core,
   };
 }

@@ -207,7 +207,7 @@ export class PipelineService implements SyncService {
   /** Shapes of another database are worthless: their directory is emptied. */
   async #open(foundation: Foundation): Promise<Pipeline> {
     try {
-      return openPipeline(foundation);
+      return await openPipeline(foundation);
     } catch (error) {
       if (!(error instanceof StoreIdentityMismatch)) throw error;
       this.#logger.warn({ directory: foundation.directory }, `${error.message}; purging it`);

@@ -7,10 +7,10 @@
  * Nothing is kept twice. The handle is the key of its row and not in it; the row's constants are
  * the filter's key, the same string; a shape is found by definition through the filter, so there is
  * no second map of definitions; a table's shapes are the rows whose template is on it, so there is
- * no map of partitions. Who waits on a shape and what is not flushed yet concerns active shapes only:
- * no entry for an idle one, here or in the core, hence nothing to compare. A handle is never used
- * again, so there is no generation. `string-staged.ts` is what the division of labour of a pipeline
- * adds to this.
+ * no map of partitions. Who waits on a shape and what is not flushed yet concerns active shapes
+ * only: no entry for an idle one, here or in the core, hence nothing to compare. A handle is never
+ * used again, so there is no generation. `string-staged.ts` is what the division of labour of a
+ * pipeline adds to this.
  *
  * Texts are one byte a character, the bytes of the wire: equal strings are equal bytes.
  */

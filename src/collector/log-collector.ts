@@ -180,13 +180,18 @@ export class LogCollector {
         this.#grow();
         return undefined;
       case RunOutcome.MALFORMED:
-        throw new LitzError(
-          `the replication stream is not what Postgres sends (reason ${this.#router.malformedReason})`,
-          { code: "REPLICATION_MALFORMED", retriable: true },
-        );
+        throw this.#malformed();
       default:
         return undefined;
     }
+  }
+
+  #malformed(): LitzError {
+    const reason = this.#router.malformedReason;
+    return new LitzError(`the stream is not what Postgres sends (reason ${reason})`, {
+      code: "REPLICATION_MALFORMED",
+      retriable: true,
+    });
   }
 
   #takeBodies(): void {
@@ -204,7 +209,9 @@ export class LogCollector {
     if (this.#isBoundaryWanted) this.#boundary();
   }
 
-  /** Transactions that reached no shape pass without a stop; what may be confirmed moves with them. */
+  /**
+   * Transactions that reached no shape pass without a stop; what may be confirmed moves with them.
+   */
   #noteCommits(): void {
     const { commitLsn, endLsn } = this.#router;
     if (endLsn > 0n) this.#acknowledger.committed(commitLsn, endLsn, false);

@@ -7,8 +7,8 @@
  * 2. The generator is ended, however the response ends: it holds files open.
  * 3. A body that cannot be completed never looks complete: the connection is reset instead.
  *
- * `pages().pipe(response)` breaks the second, and a socket that is merely destroyed leaves megabytes
- * in the kernel, which a reset frees.
+ * `pages().pipe(response)` breaks the second, and a socket that is merely destroyed leaves
+ * megabytes in the kernel, which a reset frees.
  */
 
 import type { ServerResponse } from "node:http";

@@ -19,7 +19,8 @@ export function logCacheControl(
     return "public, max-age=604800, s-maxage=3600, stale-while-revalidate=2629746";
   }
   if (isLive) return "public, max-age=5, stale-while-revalidate=5";
-  return `public, max-age=${policy.maxAgeSeconds}, stale-while-revalidate=${policy.staleAgeSeconds}`;
+  const { maxAgeSeconds, staleAgeSeconds } = policy;
+  return `public, max-age=${maxAgeSeconds}, stale-while-revalidate=${staleAgeSeconds}`;
 }
 
 export function mustRefetchCacheControl(hasHandle: boolean): string {

@@ -1,9 +1,9 @@
 /**
  * Whether the other end of a request is still there.
  *
- * Node tells of it in three ways and none of them is enough: a response closes also when it has been
- * sent, a request also when it has been read, and a response that waits for its turn behind another
- * one on the same connection is told nothing at all.
+ * Node tells of it in three ways and none of them is enough: a response closes also when it has
+ * been sent, a request also when it has been read, and a response that waits for its turn behind
+ * another one on the same connection is told nothing at all.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";

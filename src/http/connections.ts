@@ -2,8 +2,8 @@
  * The connections of a server, so that closing it ends.
  *
  * Node closes idle connections with the server, but to Node a connection is idle only between two
- * requests. One that has sent nothing yet (browsers open them in advance), or half a request, is kept,
- * and nothing times it out any more: the server would never be closed.
+ * requests. One that has sent nothing yet (browsers open them in advance), or half a request, is
+ * kept, and nothing times it out any more: the server would never be closed.
  */
 
 import type { Server } from "node:http";

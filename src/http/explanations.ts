@@ -1,7 +1,7 @@
 /**
  * What Postgres refused, in the words that the protocol has for the moment at which it did (3.2).
- * The same lost connection is told in three ways: while a table is looked up, while a shape is made,
- * and while its first rows are read.
+ * The same lost connection is told in three ways: while a table is looked up, while a shape is
+ * made, and while its first rows are read.
  *
  * The errors are known by their code and not by their class, which is the affair of `postgres/`.
  */
@@ -30,8 +30,8 @@ const NOT_CREATED: Explanation = {
 const TOO_SLOW: Explanation = {
   code: "SNAPSHOT_FAILED",
   message:
-    "Snapshot query took too long to return data (cancelled after 30000ms). Please ensure snapshot " +
-    "queries are using an index to avoid taking up all database connections.",
+    "Snapshot query took too long to return data (cancelled after 30000ms). Please ensure " +
+    "snapshot queries are using an index to avoid taking up all database connections.",
 };
 
 const EXPLANATIONS: Readonly<Record<Stage, Readonly<Record<string, Explanation>>>> = {

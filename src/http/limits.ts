@@ -1,4 +1,6 @@
-/** Limits of the HTTP edge, with their unit and derivation. What an operator sets is in config.ts. */
+/**
+ * Limits of the HTTP edge, with their unit and derivation. What an operator sets is in config.ts.
+ */
 
 /**
  * Longest request target. A WHERE clause may have 65,536 bytes, percent-encoding makes some of them

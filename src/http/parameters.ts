@@ -1,8 +1,9 @@
 /**
  * The parameters of a request for a shape: cast, checked in the order of protocol 3.3, and typed.
  *
- * Checking is staged: the first stage with an error ends it, with all the errors of that stage. What
- * needs the catalog (identifiers, columns, WHERE) is the service's part and comes after all of this.
+ * Checking is staged: the first stage with an error ends it, with all the errors of that stage.
+ * What needs the catalog (identifiers, columns, WHERE) is the service's part and comes after all of
+ * this.
  *
  * Pure: a query in, parameters out.
  */

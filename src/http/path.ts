@@ -2,8 +2,8 @@
  * One spelling per path (protocol 1): split on `/`, empty segments dropped, each segment decoded.
  * Routing, authentication and CORS all see the result, so no spelling gets around the secret.
  *
- * A segment is encoded again afterwards: an encoded slash stays part of its segment, and the router,
- * which decodes once more, finds what was meant.
+ * A segment is encoded again afterwards: an encoded slash stays part of its segment, and the
+ * router, which decodes once more, finds what was meant.
  */
 
 /** Normalises the path of a request target and leaves its query string alone. */

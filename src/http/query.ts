@@ -1,6 +1,7 @@
 /**
- * The query string as protocol section 2 wants it read: `name=x` is a scalar of which the last wins,
- * `name[]=x` a list, `name[key]=x` a map. Of spellings that contradict each other the last kind wins.
+ * The query string as protocol section 2 wants it read: `name=x` is a scalar of which the last
+ * wins, `name[]=x` a list, `name[key]=x` a map. Of spellings that contradict each other the last
+ * kind wins.
  *
  * What cannot be decoded (bad percent-encoding, bytes that are not UTF-8, deeper nesting) is
  * MALFORMED and not an error: parameters that nobody knows must never cause one. Replacement

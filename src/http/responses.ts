@@ -1,6 +1,6 @@
 /**
- * Answers as status, headers and bytes (protocol 4 and 7.8). Pure: what the answer depends on beside
- * itself is in the context.
+ * Answers as status, headers and bytes (protocol 4 and 7.8). Pure: what the answer depends on
+ * beside itself is in the context.
  */
 
 import { formatLogOffset } from "../model/log-offset.ts";

@@ -26,7 +26,8 @@ export const shapeRoutes: FastifyPluginAsync<EdgeOptions> = async (app, options)
 /** Adds the routes within the scope of `app`. They end their waits when it closes. */
 export function addShapeRoutes(app: FastifyInstance, edge: Edge): void {
   // Bodies are not read: DELETE has none and POST is refused. Nor may either fail on its content
-  // type, for which nothing helps but to take it away: malformed ones are refused before any parser.
+  // type, for which nothing helps but to take it away: malformed ones are refused before any
+  // parser.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
   app.setErrorHandler((error, request, reply) => edge.fail(error, request, reply));

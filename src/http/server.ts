@@ -14,8 +14,8 @@ import { JSON_TYPE } from "./responses.ts";
 import { addShapeRoutes } from "./routes.ts";
 
 /**
- * Makes a server; `listen` and `close` are the caller's. Closing accepts nothing more, answers every
- * long-poll at once as at its timeout, and resolves when all that was begun is answered.
+ * Makes a server; `listen` and `close` are the caller's. Closing accepts nothing more, answers
+ * every long-poll at once as at its timeout, and resolves when all that was begun is answered.
  */
 export function createHttpServer(options: EdgeOptions): FastifyInstance {
   const edge = new Edge(options);

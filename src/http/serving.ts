@@ -11,8 +11,8 @@
  *
  * 1. An up-to-date message never names an LSN whose changes its reader might not have: the position
  *    is read before the log is.
- * 2. No change is missed between reading and waiting: `waitForChange` looks again when it is called.
- * 3. A handle that was found stale is never told again.
+ * 2. No change is missed between reading and waiting: `waitForChange` looks again when it is
+ * called. 3. A handle that was found stale is never told again.
  */
 
 import type { Clock } from "../lib/clock.ts";

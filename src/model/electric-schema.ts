@@ -19,8 +19,6 @@ export function electricSchema(table: Table, columns: readonly number[]): string
   );
 }
 
-/** The same function under its longer name. */
-export const formatElectricSchema = electricSchema;
 
 function describeColumn(column: TableColumn): Record<string, unknown> {
   return {

@@ -14,7 +14,9 @@
 declare const brand: unique symbol;
 export type Brand<Base, Name extends string> = Base & { readonly [brand]: Name };
 
-/** A live shape inside this process: dense, starts at 1, reused after quarantine. Never persisted. */
+/**
+ * A live shape inside this process: dense, starts at 1, reused after quarantine. Never persisted.
+ */
 export type ShapeId = Brand<number, "ShapeId">;
 
 /** A shape to the outside world: `<hash>-<microseconds>`, opaque, never reused. */

@@ -22,7 +22,8 @@ export function parseLsn(text: string): Lsn {
 
 /** Writes Postgres' own notation. */
 export function formatLsn(lsn: Lsn): string {
-  return `${(lsn >> 32n).toString(16).toUpperCase()}/${(lsn & 0xffff_ffffn).toString(16).toUpperCase()}`;
+  const halves = [lsn >> 32n, lsn & 0xffff_ffffn];
+  return halves.map((half) => half.toString(16).toUpperCase()).join("/");
 }
 
 /** An LSN from the two halves in which it crosses the boundary to the core. */

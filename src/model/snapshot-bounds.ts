@@ -14,7 +14,8 @@ export interface SnapshotBounds {
   readonly xip: readonly bigint[];
   /**
    * `pg_current_wal_insert_lsn()` after the snapshot was taken. A transaction that commits beyond
-   * it is invisible whatever its xid, so from there on nothing need be tested (protocol 10, step 4).
+   * it is invisible whatever its xid, so from there on nothing need be tested (protocol 10, step
+   * 4).
    */
   readonly lsn: Lsn;
 }

@@ -74,23 +74,34 @@ export class ReplicationSession {
   }
 
   async #run(): Promise<void> {
-    const { listener, logger, timers } = this.#options;
-    const { signal } = this.#stop;
+    const { listener, logger } = this.#options;
     const backoff = new Backoff(Math.random);
-    while (!signal.aborted) {
+    while (!this.#isStopped) {
       const error = await this.#serve(() => backoff.reset());
-      if (signal.aborted || error === undefined) break;
+      if (this.#isStopped || error === undefined) break;
       const delayMs = backoff.nextDelayMs();
       logger.warn({ error: error.message, delayMs }, "replication stopped; it will be resumed");
       listener.inactive(error);
-      await new Promise<void>((resolve) => {
-        const cancel = timers.after(delayMs, resolve);
-        signal.addEventListener("abort", () => {
-          cancel();
-          resolve();
-        });
-      });
+      await this.#pause(delayMs);
     }
+  }
+
+  get #isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** Waits, unless the session is stopped meanwhile. */
+  async #pause(delayMs: number): Promise<void> {
+    const { signal } = this.#stop;
+    await new Promise<void>((resolve) => {
+      const onEnd = () => {
+        cancel();
+        signal.removeEventListener("abort", onEnd);
+        resolve();
+      };
+      const cancel = this.#options.timers.after(delayMs, onEnd);
+      signal.addEventListener("abort", onEnd);
+    });
   }
 
   /** One connection, from its making to its end. Returns what ended it, never throws. */
@@ -140,7 +151,7 @@ export class ReplicationSession {
       sink.open();
       listener.active();
       logger.info({ slot: names.slot }, "following the replication stream");
-      if (this.#stop.signal.aborted) await stream.close();
+      if (this.#isStopped) await stream.close();
       const ended = await stream.ended;
       return failure === undefined ? ended : asLitzError(failure);
     } finally {

@@ -7,6 +7,7 @@
 
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { instantiateSync } from "@assemblyscript/loader";
 import { assert } from "../lib/assert.ts";
 
 /** An assertion in the core failed. Linear memory may be torn: the routing stack starts over. */
@@ -92,7 +93,8 @@ export class Core {
   /** @throws {RangeError} when the memory allowed does not suffice to begin with. */
   constructor(module: WebAssembly.Module, options: CoreOptions = {}) {
     const { memoryBytesMax = MEMORY_MAX, seed = drawSeed() } = options;
-    const instance = new WebAssembly.Instance(module, { env: { abort } });
+    // The instance's own exports: the loader's wrap every call, for strings that never cross here.
+    const { instance } = instantiateSync(module, { env: { abort } });
     this.exports = instance.exports as unknown as CoreExports;
     const pages = Math.floor(memoryBytesMax / PAGE_SIZE);
     if (this.exports.coreCreate(seed[0] | 0, seed[1] | 0, pages) === 0) {
@@ -105,21 +107,24 @@ export class Core {
   /**
    * Linear memory as bytes. Use it at once and do not keep it: growing memory detaches every
    * earlier view, and a detached view reads as empty instead of failing. So with the other two.
+   *
+   * That a view is empty is also how growth is noticed: asking the memory for its buffer instead
+   * costs more than most of what is read.
    */
   get bytes(): Uint8Array {
-    if (this.#bytes.buffer !== this.exports.memory.buffer) this.#renewViews();
+    if (this.#bytes.length === 0) this.#renewViews();
     return this.#bytes;
   }
 
   /** Linear memory as 32-bit words. */
   get words(): Uint32Array {
-    if (this.#words.buffer !== this.exports.memory.buffer) this.#renewViews();
+    if (this.#words.length === 0) this.#renewViews();
     return this.#words;
   }
 
   /** Linear memory as 64-bit floats. */
   get floats(): Float64Array {
-    if (this.#floats.buffer !== this.exports.memory.buffer) this.#renewViews();
+    if (this.#floats.length === 0) this.#renewViews();
     return this.#floats;
   }
 

@@ -39,6 +39,8 @@ export class ChangeWriter {
   readonly #gates = new Map<ShapeId, SnapshotGate>();
   /** Commit LSN of the last transaction that was handed to storage. */
   #committed: Lsn = LSN_ZERO;
+  /** What was committed when the registry's epoch began. */
+  #epochCommitted: Lsn = LSN_ZERO;
   /** Ids of one body without those that a gate kept; grows to the largest body. */
   #admitted = new Uint32Array(64);
 
@@ -116,6 +118,17 @@ export class ChangeWriter {
       this.#gates.delete(id);
       this.#router.setGated(id, false);
     }
+    this.#advanceEpoch();
+  }
+
+  /**
+   * Retired ids rest for two epochs. One ends when everything is durable that was handed to storage
+   * before it began; so after the second nothing is in flight that knew the id's last shape.
+   */
+  #advanceEpoch(): void {
+    if (this.#store.position < this.#epochCommitted) return;
+    this.#registry.advanceEpoch();
+    this.#epochCommitted = this.#committed;
   }
 
   get gateCount(): number {

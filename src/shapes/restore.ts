@@ -33,14 +33,14 @@ export interface UnplacedShapes {
 }
 
 /** @throws {LitzError} CORE_MEMORY_EXHAUSTED when the shapes do not fit in the core's budget. */
-export function restoreShapes(options: RestoreOptions): UnplacedShapes {
+export async function restoreShapes(options: RestoreOptions): Promise<UnplacedShapes> {
   const { registry, router, store, templates } = options;
   const { position } = store;
   const ids: ShapeId[] = [];
   const keys: StorageKey[] = [];
   const lsns: Lsn[] = [];
 
-  store.restore((key, hash, text, constants, snapshotLsn): LogSlot => {
+  await store.restore((key, hash, text, constants, snapshotLsn): LogSlot => {
     const template = templates.find(text)?.template ?? parseTemplate(text);
     const live = templates.acquire(template);
     const id = registry.add(key, hash);

@@ -1,7 +1,8 @@
 /**
  * How a shape goes: because a client asked, its table was emptied or changed its form, or its
  * snapshot failed. Routing to it stops at once; who waits on it is told; its record in the journal
- * follows. A removal costs what the shape itself takes in the indexes, however many others there are.
+ * follows. A removal costs what the shape itself takes in the indexes, however many others there
+ * are.
  *
  * Everything that needs the handle or the key is resolved before the id is retired.
  */

@@ -60,7 +60,7 @@ export class WorkerCheckpointThread implements CheckpointThread {
   #start(): Worker {
     const worker = startWorker("checkpoint-worker", this.#data);
     worker.on("message", (message: CheckpointWorkerMessage) => this.#receive(message));
-    worker.on("error", (error) => this.#fail(error as Error));
+    worker.on("error", (error) => this.#fail(error));
     worker.on("exit", () => this.#fail(new Error("the checkpoint thread has ended")));
     return worker;
   }

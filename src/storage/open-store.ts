@@ -71,12 +71,13 @@ export interface OpenedDirectory {
   readonly journal: Journal;
   readonly recovered: RecoveredJournal;
   readonly position: CheckpointPosition;
-  readonly thread: CheckpointThread;
+  /** The argument is told of what no checkpoint is waiting for. */
+  readonly makeThread: (failed: (error: Error) => void) => CheckpointThread;
   readonly snapshotDirectory: string;
   readonly snapshotPath: (key: number) => string;
   /** Deletes snapshot files that no shape of the catalog has. */
   readonly removeOrphanedSnapshots: () => void;
-  readonly close: () => Promise<void>;
+  readonly close: () => void;
 }
 
 /**
@@ -194,7 +195,6 @@ function openDirectory(
   const catalog = new Catalog(reader, position.highestKey);
   const snapshotDirectory = join(directory, "snapshots");
   const snapshotPath = (key: number): string => join(snapshotDirectory, String(key));
-  const thread = makeThread(options, limits);
   return {
     epochMicroseconds: Number(getMeta(writer, "epoch")),
     postings,
@@ -210,7 +210,7 @@ function openDirectory(
     journal,
     recovered: { ...recovered, lastSeq },
     position,
-    thread,
+    makeThread: (failed) => makeThread(options, limits, failed),
     snapshotDirectory,
     snapshotPath,
     removeOrphanedSnapshots: () => {
@@ -220,10 +220,9 @@ function openDirectory(
         fs.rmSync(join(snapshotDirectory, name), { force: true });
       }
     },
-    close: async () => {
+    close: () => {
       journal.close();
       segments.closeAll();
-      await thread.close();
       reader.close();
       lock.release();
     },
@@ -258,9 +257,13 @@ function forgetWhatWasCutOff(
   return Math.max(filedSeq, lastSeq);
 }
 
-function makeThread(options: StoreOptions, limits: StoreLimits): CheckpointThread {
+function makeThread(
+  options: StoreOptions,
+  limits: StoreLimits,
+  failed: (error: Error) => void,
+): CheckpointThread {
   const databasePath = join(options.directory, "litz.db");
   const data = { databasePath, runsPerLevel: limits.runsPerLevel };
   if (options.isCheckpointInline === true) return new InlineCheckpointThread(data);
-  return new WorkerCheckpointThread(data, (error) => options.listener.failed(error));
+  return new WorkerCheckpointThread(data, failed);
 }

@@ -25,7 +25,6 @@ import {
   RECORD_HEADER_SIZE,
   recordKind,
   RecordKind,
-  recordLsn,
   recordSize,
   type SeqRange,
 } from "./record.ts";
@@ -170,16 +169,16 @@ class Scan {
       const seq = header.firstSeq + index;
       found.segment.addToIndex(seq, position + offset, recordSize(frame, offset));
       const kind = recordKind(frame, offset);
-      if (kind === RecordKind.change) {
-        const lsn = recordLsn(frame, offset);
-        if (lsn > this.highestLsn) this.highestLsn = lsn;
-      } else if (kind === RecordKind.void) {
+      if (kind === RecordKind.change) continue;
+      if (kind === RecordKind.void) {
         this.voids.push(decodeVoid(frame.subarray(offset + RECORD_HEADER_SIZE)));
       } else if (seq > this.#options.position.committedSeq) {
         const change = changeOf(frame, offset, seq);
         if (change !== undefined) this.changes.push({ seq, change });
       }
     }
+    // No change of a finished transaction has a larger one: LSNs ascend in the journal.
+    this.highestLsn = maxLsn(this.highestLsn, header.lastCommitLsn);
     if ((header.flags & FrameFlag.commit) !== 0) {
       this.commit = {
         scanned: found,

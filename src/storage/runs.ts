@@ -93,19 +93,18 @@ export class Runs {
   }
 
   #collect(info: RunInfo, key: number, after: number, limit: number, seqs: number[]): void {
-    let last = Math.max(after, seqs.at(-1) ?? 0);
-    let isPassed = false;
+    const walk = { last: Math.max(after, seqs.at(-1) ?? 0), isPassed: false };
     const take = (other: number, seq: number): void => {
-      if (other > key) isPassed = true;
+      if (other > key) walk.isPassed = true;
       // A list that was filed in parts may have been filed twice: ascending or not at all.
-      if (other !== key || seq <= last) return;
-      last = seq;
+      if (other !== key || seq <= walk.last) return;
+      walk.last = seq;
       if (!this.#voids.has(seq)) seqs.push(seq);
     };
     const first = this.#blockUpTo(info.run, key, after);
     if (first !== undefined) decodeBlock(first.blob, first.key, info.first_seq, take);
     let base = first?.key === key ? first.base : -1;
-    while (!isPassed && seqs.length < limit) {
+    while (!walk.isPassed && seqs.length < limit) {
       const blocks = this.#blocksOf(info.run, key, base);
       for (const block of blocks) decodeBlock(block.blob, block.key, info.first_seq, take);
       if (blocks.length < BLOCKS_PER_FETCH) return;

@@ -198,7 +198,6 @@ async function* onePage(page: Uint8Array): ReturnType<LogChunk["pages"]> {
   yield page;
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- the interface is asynchronous
 async function* noPages(): ReturnType<LogChunk["pages"]> {
   // Nothing to say.
 }

@@ -15,10 +15,10 @@ import { grownBuffer } from "./bytes.ts";
 import type { Files } from "./files.ts";
 import { FileSource, LINE_FEED, SEPARATOR, type SnapshotSource } from "./snapshot-source.ts";
 
-export interface SnapshotProgressOptions {
-  readonly key: number;
-  readonly path: string;
+/** What all snapshots of a store have in common. */
+export interface SnapshotSettings {
   readonly directory: string;
+  readonly pathOf: (key: number) => string;
   readonly files: Files;
   readonly inlineBytes: number;
   /** Bytes of rows that are gathered for one write: what a reader is handed at once. */
@@ -27,7 +27,8 @@ export interface SnapshotProgressOptions {
 }
 
 export class SnapshotProgress {
-  readonly #options: SnapshotProgressOptions;
+  readonly #key: number;
+  readonly #options: SnapshotSettings;
   /** Rows, all of them while there is no file, else those that are not in it yet. */
   #rows: Buffer = Buffer.alloc(0);
   #rowsSize = 0;
@@ -44,7 +45,8 @@ export class SnapshotProgress {
   #waiting: (() => void)[] = [];
   #busy: Promise<void> = Promise.resolve();
 
-  constructor(options: SnapshotProgressOptions) {
+  constructor(key: number, options: SnapshotSettings) {
+    this.#key = key;
     this.#options = options;
   }
 
@@ -75,7 +77,7 @@ export class SnapshotProgress {
 
   /** The rows as a follower reads them, from memory or, once there is one, from the file. */
   openSource(): SnapshotSource {
-    const file = new FileSource(this.#options.path, this.#options.key);
+    const file = new FileSource(this.#path, this.#key);
     return {
       read: (start, end) =>
         this.hasFile
@@ -115,7 +117,7 @@ export class SnapshotProgress {
     this.#descriptor = undefined;
     if (descriptor !== undefined) {
       await this.#options.files.close(descriptor);
-      await this.#options.files.unlink(this.#options.path);
+      await this.#options.files.unlink(this.#path);
     }
   }
 
@@ -130,7 +132,10 @@ export class SnapshotProgress {
         this.#waiting = this.#waiting.filter((waiting) => waiting !== done);
         reject(asError(signal?.reason));
       };
-      if (signal?.aborted === true) return aborted();
+      if (signal?.aborted === true) {
+        aborted();
+        return;
+      }
       signal?.addEventListener("abort", aborted, { once: true });
       this.#waiting.push(done);
     });
@@ -141,6 +146,10 @@ export class SnapshotProgress {
     this.#busy = work;
     await work;
     if (this.#error !== undefined) throw this.#error;
+  }
+
+  get #path(): string {
+    return this.#options.pathOf(this.#key);
   }
 
   /** Bytes of all rows, visible or not. */
@@ -169,10 +178,10 @@ export class SnapshotProgress {
 
   /** Moves rows to the file: from the moment on at which they are too many to be kept in memory. */
   async #spill(): Promise<void> {
-    const { files, path, inlineBytes, pageBytes } = this.#options;
+    const { files, inlineBytes, pageBytes } = this.#options;
     if (!this.hasFile && this.#rowsSize <= inlineBytes) return;
     if (this.hasFile && this.#rowsSize < pageBytes) return;
-    this.#descriptor ??= await files.create(path);
+    this.#descriptor ??= await files.create(this.#path);
     await this.#writeRows();
   }
 

@@ -15,6 +15,7 @@ import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { Catalog } from "./catalog.ts";
 import type { CatalogChange } from "./catalog-change.ts";
 import { encodeInlineSnapshot, encodeSnapshotFile } from "./catalog-record.ts";
+import type { CheckpointThread } from "./checkpoint-thread.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { StoreClosed } from "./errors.ts";
 import type { FrameBuilder } from "./frame-builder.ts";
@@ -26,7 +27,7 @@ import { PostingFiler } from "./posting-filer.ts";
 import { encodeCreated, encodeVoid, RecordKind } from "./record.ts";
 import { replayPostings, RestoredSlots } from "./replay.ts";
 import { StoredShapeLog, type ShapeLogSources } from "./shape-log.ts";
-import { SnapshotProgress } from "./snapshot-progress.ts";
+import { SnapshotProgress, type SnapshotSettings } from "./snapshot-progress.ts";
 import type {
   RestoreVisitor,
   ShapeLog,
@@ -59,10 +60,12 @@ export class Store implements ShapeStore {
   readonly #directory: OpenedDirectory;
   readonly #catalog: Catalog;
   readonly #commits: GroupCommit;
+  readonly #thread: CheckpointThread;
   readonly #checkpoints: Checkpoints;
   readonly #filer: PostingFiler;
   readonly #index: LogIndex;
   readonly #logSources: ShapeLogSources;
+  readonly #snapshotSettings: SnapshotSettings;
   readonly #snapshots = new Map<StorageKey, SnapshotProgress>();
   #nextKey: number;
   #isRestored = false;
@@ -76,6 +79,15 @@ export class Store implements ShapeStore {
     this.#directory = directory;
     const { catalog, journal, segments, voids, limits, postings, runs, recovered } = directory;
     this.#catalog = catalog;
+    this.#thread = directory.makeThread((error) => this.#commits.fail(error));
+    this.#snapshotSettings = {
+      directory: directory.snapshotDirectory,
+      pathOf: directory.snapshotPath,
+      files: directory.files,
+      inlineBytes: limits.snapshotInlineBytes,
+      pageBytes: limits.pageBytes,
+      chunkBytesThreshold: directory.chunkBytesThreshold,
+    };
     this.#nextKey = catalog.highestKey + 1;
     this.#commits = new GroupCommit({
       journal,
@@ -92,7 +104,7 @@ export class Store implements ShapeStore {
         catalog,
         segments,
         voids,
-        thread: directory.thread,
+        thread: this.#thread,
         files: directory.files,
         limits,
         position: () => ({
@@ -186,12 +198,12 @@ export class Store implements ShapeStore {
     const seq = this.#commits.record(RecordKind.created, key, LSN_ZERO, payload);
     const templateId = template.id;
     this.#commits.attach(seq, { type: "created", key, hash, templateId, constants });
-    this.#snapshots.set(key, this.#newProgress(key));
+    this.#snapshots.set(key, new SnapshotProgress(key, this.#snapshotSettings));
     this.#directory.postings.setLastSeq(slot, 0);
     return this.#commits.durable(seq);
   }
 
-  async removeShape(key: StorageKey, _slot: LogSlot): Promise<void> {
+  async removeShape(key: StorageKey): Promise<void> {
     this.#throwIfClosed();
     const seq = this.#commits.record(RecordKind.removed, key, LSN_ZERO, NO_BYTES);
     this.#commits.attach(seq, { type: "removed", key });
@@ -287,21 +299,9 @@ export class Store implements ShapeStore {
       if (this.#isRestored) await this.#checkpoints.complete();
       this.#commits.throwIfFailed();
     } finally {
-      await this.#directory.close();
+      await this.#thread.close();
+      this.#directory.close();
     }
-  }
-
-  #newProgress(key: StorageKey): SnapshotProgress {
-    const { snapshotPath, snapshotDirectory, files, limits, chunkBytesThreshold } = this.#directory;
-    return new SnapshotProgress({
-      key,
-      path: snapshotPath(key),
-      directory: snapshotDirectory,
-      files,
-      inlineBytes: limits.snapshotInlineBytes,
-      pageBytes: limits.pageBytes,
-      chunkBytesThreshold,
-    });
   }
 
   async #finishSnapshot(

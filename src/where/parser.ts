@@ -110,17 +110,15 @@ function depthOf(tokens: readonly string[]): number {
   return deepest;
 }
 
-/** What the wrapper itself makes of a statement. */
+/** What the wrapper itself makes of a statement. Every further clause adds a member. */
 const EXPECTED_MEMBERS = new Set(["targetList", "whereClause", "limitOption", "op"]);
 
 function onlyExpressionOf(statements: readonly Statement[]): Node {
   if (statements.length !== 1) throw invalidWhere('unescaped ";" causing statement split');
   const { SelectStmt: select } = statements[0]!.stmt as { SelectStmt: SelectStmt };
-  const isOnlyWhere =
-    Object.keys(select).every((member) => EXPECTED_MEMBERS.has(member)) &&
-    select.op === "SETOP_NONE" &&
-    select.limitOption === "LIMIT_OPTION_DEFAULT" &&
-    select.whereClause !== undefined;
-  if (!isOnlyWhere) throw invalidWhere("malformed query ending with SQL clauses");
-  return select.whereClause!;
+  const isOnlyWhere = Object.keys(select).every((member) => EXPECTED_MEMBERS.has(member));
+  if (!isOnlyWhere || select.whereClause === undefined) {
+    throw invalidWhere("malformed query ending with SQL clauses");
+  }
+  return select.whereClause;
 }

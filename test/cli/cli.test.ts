@@ -35,7 +35,7 @@ test.each([
   [{ DATABASE_URL: "mysql://u:geheim@h/d", ELECTRIC_INSECURE: "1" }, /^litz: DATABASE_URL/],
   [{ DATABASE_URL: "postgresql://h/d" }, /^litz: ELECTRIC_SECRET is empty/],
 ])("a wrong setting stops the start with one line: %j", (environment, line) => {
-  const { status, stderr } = run(environment as Record<string, string>);
+  const { status, stderr } = run(environment);
   expect(status).toBe(1);
   expect(stderr).toMatch(line);
   expect(stderr.trim().split("\n")).toHaveLength(1);

@@ -1,7 +1,7 @@
 /**
- * Goal: no LSN is confirmed to Postgres above what is durable (law 1), and everything is in the end.
- * Method: random sequences of commits, keepalives, syncs and holds, in the order in which they can
- * happen, against the list of everything received and not yet durable.
+ * Goal: no LSN is confirmed to Postgres above what is durable (law 1), and everything is in the
+ * end. Method: random sequences of commits, keepalives, syncs and holds, in the order in which they
+ * can happen, against the list of everything received and not yet durable.
  */
 
 import fc from "fast-check";

@@ -19,7 +19,8 @@ beforeAll(async () => {
   await database.query(`
     CREATE TABLE items (id int PRIMARY KEY, tenant_id int NOT NULL, title text, note text);
     CREATE TABLE users (id uuid PRIMARY KEY, name varchar(20), active bool NOT NULL);
-    INSERT INTO items VALUES (1, 1, 'one', NULL), (2, 1, 'two "quoted" \\ é 日', 'x'), (3, 2, 'three', '');
+    INSERT INTO items VALUES
+      (1, 1, 'one', NULL), (2, 1, 'two "quoted" \\ é 日', 'x'), (3, 2, 'three', '');
     INSERT INTO users VALUES ('00000000-0000-0000-0000-000000000001', 'ann', true)`);
   server = await startServer(database);
 });
@@ -48,7 +49,8 @@ function follow(params: Record<string, string | Record<string, string>>, options
 }
 
 function byId(rows: readonly Row[]): Row[] {
-  return [...rows].sort((a, b) => (String(a["id"]) < String(b["id"]) ? -1 : 1));
+  const key = (row: Row) => JSON.stringify(row["id"]);
+  return [...rows].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
 async function expectEqual(shape: Shape<Row>, sql: string): Promise<void> {
@@ -93,7 +95,8 @@ describe("a shape with a WHERE", () => {
   test("an unchanged value out of line stays what it was", async () => {
     const { shape } = follow({ table: "items", where: "tenant_id = 7" });
     await database.query(
-      "INSERT INTO items SELECT 700, 7, string_agg(md5(n::text), ''), 'a' FROM generate_series(1, 2000) n",
+      `INSERT INTO items SELECT 700, 7, string_agg(md5(n::text), ''), 'a'
+       FROM generate_series(1, 2000) n`,
     );
     await expectEqual(shape, "SELECT * FROM items WHERE tenant_id = 7");
     await database.query("UPDATE items SET note = 'b' WHERE id = 700");

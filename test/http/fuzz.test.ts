@@ -2,8 +2,8 @@
  * Requests that nobody would write.
  *
  * Goal: whatever the parameters and headers are, the answer is one of the protocol's, in its
- * envelope, and never a 500; and the server is as well afterwards as before. Method: names and values
- * from small pools of what matters, mixed with arbitrary text, in raw query strings.
+ * envelope, and never a 500; and the server is as well afterwards as before. Method: names and
+ * values from small pools of what matters, mixed with arbitrary text, in raw query strings.
  */
 
 import assert from "node:assert/strict";

@@ -1,8 +1,8 @@
 /**
  * The official client over the in-memory service: protocol section 16.
  *
- * Goal: it syncs, follows changes across chunks, and starts over when its shape is gone. Method: the
- * unmodified package against a server on a socket. Against a real database this is done by the
+ * Goal: it syncs, follows changes across chunks, and starts over when its shape is gone. Method:
+ * the unmodified package against a server on a socket. Against a real database this is done by the
  * end-to-end tests.
  */
 

@@ -1,8 +1,8 @@
 /**
  * Routes, CORS, authentication, DELETE and errors: protocol sections 1 and 3.
  *
- * Goal: every statement that can be seen from outside. Method: requests that are injected in a server
- * over the in-memory service; what needs a socket is in sockets.test.ts.
+ * Goal: every statement that can be seen from outside. Method: requests that are injected in a
+ * server over the in-memory service; what needs a socket is in sockets.test.ts.
  */
 
 import assert from "node:assert/strict";

@@ -3,8 +3,8 @@
  *
  * Goal: status, headers and body of every case of the serving algorithm; that no change is missed
  * and no position is told too early. Method: injected requests over the in-memory service, whose
- * transactions are committed at the moments that matter. The long-poll timeout is below a second, so
- * a cursor is the previous one plus one (4.5, T = 0).
+ * transactions are committed at the moments that matter. The long-poll timeout is below a second,
+ * so a cursor is the previous one plus one (4.5, T = 0).
  */
 
 import assert from "node:assert/strict";

@@ -2,9 +2,9 @@
  * What only shows on a socket: streams, slow and vanishing clients, pipelines, old clients, limits,
  * and the end.
  *
- * Goal: nothing is held for a client that is gone, nobody waits for one that stalls, no body that is
- * cut looks whole, and closing answers everybody. Method: clients that write bytes; the in-memory
- * service counts its waiters and the generators that were not ended.
+ * Goal: nothing is held for a client that is gone, nobody waits for one that stalls, no body that
+ * is cut looks whole, and closing answers everybody. Method: clients that write bytes; the
+ * in-memory service counts its waiters and the generators that were not ended.
  */
 
 import assert from "node:assert/strict";

@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { afterAll, beforeAll, test } from "vitest";
-import { formatElectricSchema } from "../../src/model/electric-schema.ts";
+import { electricSchema } from "../../src/model/electric-schema.ts";
 import { parseConnectionOptions } from "../../src/postgres/connection-options.ts";
 import { Inspector, inspectServer } from "../../src/postgres/inspector.ts";
 import { Pool, type Queryable } from "../../src/postgres/pool.ts";
@@ -25,25 +25,27 @@ afterAll(async () => {
   await database.dispose();
 });
 
+const ODD_TABLE = `
+  CREATE SCHEMA "odd.schema";
+  CREATE TYPE mood AS ENUM ('sad', 'ok');
+  CREATE TYPE pair AS (a int, b int);
+  CREATE DOMAIN posint AS int CHECK (VALUE > 0);
+  CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+  CREATE TABLE "odd.schema"."Big ""T" (
+    gone int, "b" int8 NOT NULL, "1" varchar(8), a int4, n numeric(5,2), n2 numeric(3,-2),
+    grid int8[][], nums posint[], moods mood[], m mood, p pair, d posint,
+    c char(3), bits bit(4), vb varbit(7), t time(3), ts timestamp(0), tz timestamptz(2),
+    iv interval, ivs interval(4), ivy interval YEAR TO MONTH, ivd interval DAY TO SECOND(2),
+    loose text COLLATE loose, nm name, tags text[], "日" text,
+    doubled int GENERATED ALWAYS AS (a * 2) STORED,
+    PRIMARY KEY (a, b) INCLUDE (m)
+  );
+  ALTER TABLE "odd.schema"."Big ""T" DROP COLUMN gone;
+  ALTER TABLE "odd.schema"."Big ""T" REPLICA IDENTITY FULL;
+`;
+
 test("a table with every kind of column", async () => {
-  await database.query(`
-    CREATE SCHEMA "odd.schema";
-    CREATE TYPE mood AS ENUM ('sad', 'ok');
-    CREATE TYPE pair AS (a int, b int);
-    CREATE DOMAIN posint AS int CHECK (VALUE > 0);
-    CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-    CREATE TABLE "odd.schema"."Big ""T" (
-      gone int, "b" int8 NOT NULL, "1" varchar(8), a int4, n numeric(5,2), n2 numeric(3,-2),
-      grid int8[][], nums posint[], moods mood[], m mood, p pair, d posint,
-      c char(3), bits bit(4), vb varbit(7), t time(3), ts timestamp(0), tz timestamptz(2),
-      iv interval, ivs interval(4), ivy interval YEAR TO MONTH, ivd interval DAY TO SECOND(2),
-      loose text COLLATE loose, nm name, tags text[], "日" text,
-      doubled int GENERATED ALWAYS AS (a * 2) STORED,
-      PRIMARY KEY (a, b) INCLUDE (m)
-    );
-    ALTER TABLE "odd.schema"."Big ""T" DROP COLUMN gone;
-    ALTER TABLE "odd.schema"."Big ""T" REPLICA IDENTITY FULL;
-  `);
+  await database.query(ODD_TABLE);
   const inspector = new Inspector(pool);
   const table = await inspector.findTable("odd.schema", 'Big "T');
   assert.ok(table);
@@ -65,7 +67,7 @@ test("a table with every kind of column", async () => {
   assert.equal(column("m").keyIndex, undefined);
   assert.equal(column("doubled").generated, "stored");
 
-  const header = formatElectricSchema(table, [...table.columns.keys()]);
+  const header = electricSchema(table, [...table.columns.keys()]);
   assert.match(header, /^[\x20-\x7e]+$/);
   assert.ok(header.startsWith('{"b":{"type":"int8","pk_index":1,"not_null":true},"1":'));
   assert.deepEqual(JSON.parse(header), {

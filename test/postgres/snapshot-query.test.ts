@@ -289,9 +289,15 @@ test("a locked table, a slow query, a missing privilege, an exhausted pool", asy
   await assert.rejects(attempt(new SnapshotReader(pool, { batchTimeoutMs: 50 })), {
     code: "POSTGRES_TIMEOUT",
   });
-  const single = new Pool(parseConnectionOptions(database.url), { size: 1, acquireTimeoutMs: 50 });
-  const holding = single.withClient(() => sleep(150));
+  const single = new Pool(parseConnectionOptions(database.url), {
+    size: 1,
+    acquireTimeoutMs: 2_000,
+  });
+  let letGo!: () => void;
+  const isHeld = new Promise<void>((resolve) => (letGo = resolve));
+  const holding = single.withClient(() => isHeld);
   await assert.rejects(attempt(new SnapshotReader(single)), { code: "POSTGRES_POOL_EXHAUSTED" });
+  letGo();
   await holding;
   await single.close();
   await other.query("ROLLBACK");

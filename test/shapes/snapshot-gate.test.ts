@@ -1,8 +1,8 @@
 /**
  * Goal: of the changes that arrive around a snapshot, exactly those get through that it does not
- * show, in order.
- * Method: random transactions before and after the snapshot is placed, random bounds; what comes out
- * is compared with visibility as Postgres defines it, on 64-bit ids, across a wrap of 32 bits.
+ * show, in order. Method: random transactions before and after the snapshot is placed, random
+ * bounds; what comes out is compared with visibility as Postgres defines it, on 64-bit ids, across
+ * a wrap of 32 bits.
  */
 
 import fc from "fast-check";

@@ -279,7 +279,7 @@ class World {
     if (live.length === 0) return;
     const key = live[shape % live.length]!;
     this.#shapes.get(key)!.isRemovalAsked = true;
-    await this.#harness.store.removeShape(key as never, this.#harness.slots.get(key)!);
+    await this.#harness.store.removeShape(key as never);
     this.#shapes.delete(key);
     takeSlot(this.#harness, key);
   }

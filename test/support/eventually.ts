@@ -1,6 +1,6 @@
 /**
- * Waits until `check` no longer throws: for what becomes true in its own time. The limit is there to
- * end a test that has failed, not to measure.
+ * Waits until `check` no longer throws: for what becomes true in its own time. The limit is there
+ * to end a test that has failed, not to measure.
  */
 export async function eventually<T>(
   check: () => T | Promise<T>,

@@ -1,6 +1,7 @@
 /**
  * A client of a few lines that keeps what the official one throws away: every message, with its
- * offset, so that nothing lost and nothing twice can be told apart from rows that merely look right.
+ * offset, so that nothing lost and nothing twice can be told apart from rows that merely look
+ * right.
  */
 
 export interface Message {
@@ -33,7 +34,9 @@ export class LogFollower {
     this.#query = query;
   }
 
-  /** Reads until the server says that there is no more for now. Throws when it cannot be reached. */
+  /**
+   * Reads until the server says that there is no more for now. Throws when it cannot be reached.
+   */
   async catchUp(url: string, signal?: AbortSignal): Promise<void> {
     while (!(await this.#request(url, signal)));
   }

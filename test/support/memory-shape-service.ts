@@ -1,7 +1,7 @@
 /**
- * A ShapeService in a few arrays: an honest one, which creates, snapshots, appends, chunks, wakes and
- * removes as the interface says, so that the HTTP edge can be tested without a database and without
- * canned answers. Chunks and pages are counted in messages instead of bytes.
+ * A ShapeService in a few arrays: an honest one, which creates, snapshots, appends, chunks, wakes
+ * and removes as the interface says, so that the HTTP edge can be tested without a database and
+ * without canned answers. Chunks and pages are counted in messages instead of bytes.
  *
  * Tables are given with their rows. A WHERE is `<column> = <number>` or `<column> = $1`; anything
  * else is a syntax error.

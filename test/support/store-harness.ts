@@ -191,7 +191,8 @@ export function logOf(harness: StoreHarness, key: number): ShapeLog {
 
 /** A body as the core writes it. */
 export function bodyOf(name: string, lsn: bigint, op: number, padding = 0): string {
-  return `{"key":"${name}","value":{"v":"${"x".repeat(padding)}"},"headers":{"lsn":"${lsn}","op_position":${op}}}`;
+  const headers = `{"lsn":"${lsn}","op_position":${op}}`;
+  return `{"key":"${name}","value":{"v":"${"x".repeat(padding)}"},"headers":${headers}}`;
 }
 
 export async function textOf(chunk: LogChunk): Promise<string> {
