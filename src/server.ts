@@ -94,7 +94,9 @@ export async function openPipeline(foundation: Foundation) {
   const stopSnapshot = (id: ShapeId, reason: Error) => creator.stop(id, reason);
   const cleaner = new ShapeCleaner({ ...stages, writer, boundaries, waitingRoom, stopSnapshot });
   const publish = (table: Table) => publication.ensure(table);
-  const creator = new ShapeCreator({ ...stages, writer, boundaries, cleaner, snapshots, publish });
+  const onSchemaChanged = (table: Table) => subscriber.invalidate(table.oid, "it was redefined");
+  const creating = { ...stages, writer, boundaries, cleaner, snapshots, publish, onSchemaChanged };
+  const creator = new ShapeCreator(creating);
 
   const invalidateTable = (oid: number) => {
     inspector.invalidate(oid);

@@ -15,6 +15,7 @@
  *   1. The subscriber sees changes in the order of the stream, one transaction at a time.
  *   2. Shapes are added and removed at transaction boundaries only (law 4).
  *   3. While suspended nothing is taken from the core.
+ *   4. A transaction that was not taken whole is neither confirmed nor skipped afterwards.
  */
 
 import { decodeMessage } from "../decoder/pgoutput.ts";
@@ -68,6 +69,8 @@ export class LogCollector {
   #isSuspended = false;
   #isDraining = false;
   #isBoundaryWanted = false;
+  /** Whether the connection has failed us, or there is none: nothing is read until the next. */
+  #isBroken = true;
   /** Whether something of the transaction being read was appended to storage. */
   #isAppended = false;
 
@@ -87,6 +90,8 @@ export class LogCollector {
   /** A connection is up: its first bytes follow. */
   attach(source: ReplicationSource, fail: (error: Error) => void): void {
     assert(this.#source === undefined, "one connection at a time");
+    this.#isBroken = false;
+    if (this.#isSuspended) source.pause();
     this.#router.skipTo(this.#committed);
     this.#source = source;
     this.#fail = fail;
@@ -96,8 +101,11 @@ export class LogCollector {
   detach(): void {
     this.#source = undefined;
     this.#fail = () => undefined;
-    this.#noteCommits();
-    if (this.#router.isInTransaction) this.#subscriber.rolledBack(this.#router.transactionLsn);
+    if (!this.#isBroken) this.#noteCommits();
+    if (this.#isBroken || this.#router.isInTransaction) {
+      this.#subscriber.rolledBack(this.#router.transactionLsn);
+    }
+    this.#isBroken = true;
     this.#router.resetStream();
     this.#isAppended = false;
     this.#runBoundaryIfWanted();
@@ -114,7 +122,7 @@ export class LogCollector {
       );
       return;
     }
-    if (!this.#isSuspended) this.#drain();
+    if (!this.#isSuspended && !this.#isBroken) this.#drain();
   }
 
   /** Calls the subscriber's `boundary` as soon as no transaction is being read. */
@@ -142,19 +150,31 @@ export class LogCollector {
         const outcome = this.#router.run();
         this.#takeBodies();
         if (outcome === RunOutcome.NEEDS_INPUT) break;
-        const pending = this.#handle(outcome) ?? this.#congestion();
+        const invalidating = this.#handle(outcome);
+        if (invalidating !== undefined) this.#noteInvalidation();
+        const pending = invalidating ?? this.#congestion();
         if (pending !== undefined) {
           this.#suspend(pending);
           break;
         }
       }
     } catch (error) {
-      this.#fail(asError(error));
+      this.#break(error);
     } finally {
       this.#isDraining = false;
     }
+    if (this.#isBroken) return;
     this.#noteCommits();
     this.#runBoundaryIfWanted();
+  }
+
+  /**
+   * Something of the transaction being read, or just read, was not taken: it must not be confirmed,
+   * nor skipped when Postgres sends it again. The connection has to end.
+   */
+  #break(error: unknown): void {
+    this.#isBroken = true;
+    this.#fail(asError(error));
   }
 
   /** Acts upon a stop. A promise means: nothing more may be routed before it settles. */
@@ -192,6 +212,13 @@ export class LogCollector {
       code: "REPLICATION_MALFORMED",
       retriable: true,
     });
+  }
+
+  /** Shapes go with this transaction, so it has to be durable before it is confirmed. */
+  #noteInvalidation(): void {
+    this.#isAppended = true;
+    // The core stops at the commit of a transaction that reached no shape only if it is told to.
+    this.requestBoundary();
   }
 
   #takeBodies(): void {
@@ -265,24 +292,25 @@ export class LogCollector {
 
   #suspend(pending: Promise<void>): void {
     this.#isSuspended = true;
-    const source = this.#source;
-    source?.pause();
+    this.#source?.pause();
     pending.then(
       () => {
         this.#isSuspended = false;
-        // The connection may have broken meanwhile; its successor starts with an empty core.
-        source?.resume();
-        this.#drain();
+        // Perhaps another connection by now, which begins with an empty core.
+        this.#source?.resume();
+        if (!this.#isBroken) this.#drain();
       },
       (error: unknown) => {
         this.#isSuspended = false;
-        this.#fail(asError(error));
+        this.#break(error);
       },
     );
   }
 
   #runBoundaryIfWanted(): void {
     if (!this.#isBoundaryWanted || this.#isSuspended || this.#router.isInTransaction) return;
+    // What was taken of a broken transaction is forgotten first, in `detach`.
+    if (this.#isBroken && this.#source !== undefined) return;
     this.#boundary();
   }
 

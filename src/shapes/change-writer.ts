@@ -37,6 +37,8 @@ export class ChangeWriter {
   readonly #registry: ShapeRegistry;
   readonly #store: ShapeStore;
   readonly #gates = new Map<ShapeId, SnapshotGate>();
+  /** Those of them that are sorting, in the order of their placing. */
+  readonly #placed: SnapshotGate[] = [];
   /** Commit LSN of the last transaction that was handed to storage. */
   #committed: Lsn = LSN_ZERO;
   /** What was committed when the registry's epoch began. */
@@ -84,24 +86,37 @@ export class ChangeWriter {
   gate(id: ShapeId): void {
     const key = this.#registry.keyOf(id);
     assert(key !== undefined, "a shape is gated while it is registered");
-    const slot = this.#registry.slotOf(id);
-    this.#gates.set(id, new SnapshotGate(id, key, slot, this.#options.gateBytesMax));
+    const shape = {
+      id,
+      generation: this.#registry.generationOf(id),
+      key,
+      slot: this.#registry.slotOf(id),
+    };
+    this.#gates.set(id, new SnapshotGate(shape, this.#options.gateBytesMax));
     this.#router.setGated(id, true);
   }
 
   /**
-   * Places the shape's snapshot in time and appends what was held and is not in it.
+   * Places the shape's snapshot in time and appends what was held and is not in it. Resolves when
+   * that is durable: until then the shape's log must not be said to be complete.
    * REQUIRES: a transaction boundary.
    */
-  place(id: ShapeId, bounds: SnapshotBounds): void {
+  async place(id: ShapeId, bounds: SnapshotBounds): Promise<void> {
     const gate = this.#gates.get(id);
     if (gate === undefined) return;
     const changes = gate.place(bounds);
+    this.#placed.push(gate);
     for (const { lsn, op, body } of changes) {
-      this.#store.append(lsn, op, body, Float64Array.of(gate.key), Uint32Array.of(gate.slot), 1);
+      const keys = Float64Array.of(gate.key);
+      this.#store.append(lsn, op, body, keys, Uint32Array.of(gate.slot), 1);
+      // Or a restart would have these transactions sent again, and find them not yet stored.
+      this.#committed = maxLsn(this.#committed, lsn);
     }
-    if (changes.length > 0) this.#store.commit(this.#committed);
-    void this.#release(id);
+    if (changes.length > 0) {
+      this.#store.commit(this.#committed);
+      await this.#store.flushed();
+    }
+    this.#release(gate);
   }
 
   /** The shape is going: nothing is held for it any longer. */
@@ -113,10 +128,13 @@ export class ChangeWriter {
 
   /** No transaction that begins to be read from now on committed at or before `received`. */
   progressed(received: Lsn): void {
-    for (const [id, gate] of this.#gates) {
-      if (!gate.isOver(received)) continue;
-      this.#gates.delete(id);
-      this.#router.setGated(id, false);
+    // Snapshots are placed in the order of their positions, or nearly so.
+    while (this.#placed.length > 0 && this.#placed[0]!.isOver(received)) {
+      const { id } = this.#placed[0]!;
+      if (this.#gates.get(id) === this.#placed.shift()) {
+        this.#gates.delete(id);
+        this.#router.setGated(id, false);
+      }
     }
     this.#advanceEpoch();
   }
@@ -154,12 +172,10 @@ export class ChangeWriter {
     return this.#admitted.subarray(0, count);
   }
 
-  /** What was held is in the journal: once it is synced, Postgres may forget it. */
-  async #release(id: ShapeId): Promise<void> {
-    const generation = this.#registry.generationOf(id);
-    await this.#store.flushed();
-    if (!this.#registry.isCurrent(id, generation)) return;
-    this.#options.flushTracker.flushed(id);
+  /** What was held is durable: Postgres may forget it. */
+  #release(gate: SnapshotGate): void {
+    if (!this.#registry.isCurrent(gate.id, gate.generation)) return;
+    this.#options.flushTracker.flushed(gate.id);
     this.#options.onReleased();
   }
 }

@@ -57,22 +57,35 @@ export interface ShapeCreatorOptions {
   readonly publish: (table: Table) => Promise<void>;
   /** Takes a shape out again whose snapshot failed. */
   readonly cleaner: ShapeCleaner;
+  /** The table is not the one that the catalog described: whatever rests on that has to go. */
+  readonly onSchemaChanged: (table: Table) => Promise<void>;
   readonly logger: Logger;
 }
 
+/** An id for as long as it is this shape's. */
+export interface ShapeRef {
+  readonly id: ShapeId;
+  readonly generation: number;
+}
+
 /** A shape whose snapshot is not complete. */
-interface Creation {
+interface Creation extends ShapeRef {
+  readonly key: StorageKey;
+  /** The shape's record is synced. */
+  readonly durable: Promise<void>;
   /** Settles when rows can be expected, or with the snapshot's error. */
   readonly started: Promise<void>;
   readonly stop: AbortController;
-  readonly done: Promise<void>;
+  /** Never rejects. */
+  done: Promise<void>;
 }
 
 export class ShapeCreator {
   readonly #options: ShapeCreatorOptions;
   /** By template and constants: requests that wait for a shape to be durable. */
-  readonly #pending = new Map<string, Promise<ShapeId>>();
+  readonly #pending = new Map<string, Promise<ShapeRef>>();
   readonly #creations = new Map<ShapeId, Creation>();
+  #isClosed = false;
 
   constructor(options: ShapeCreatorOptions) {
     this.#options = options;
@@ -93,23 +106,21 @@ export class ShapeCreator {
   /**
    * Resolves when the shape's record is durable.
    *
-   * @throws {LitzError} 503 when it cannot be made now.
+   * @throws {LitzError} 503 when it cannot be made now, SCHEMA_CHANGED for a 409.
    */
-  async findOrCreate(definition: ShapeDefinition): Promise<ShapeId> {
+  async findOrCreate(definition: ShapeDefinition): Promise<ShapeRef> {
     const identity = identityOf(definition);
     const pending = this.#pending.get(identity);
     if (pending !== undefined) return pending;
-    const found = this.find(definition);
-    if (found !== undefined) return found;
+    const id = this.find(definition);
+    if (id !== undefined) return { id, generation: this.#options.registry.generationOf(id) };
 
     const created = this.#create(definition).finally(() => this.#pending.delete(identity));
     this.#pending.set(identity, created);
     return created;
   }
 
-  /**
-   * Resolves when the shape's snapshot has begun to deliver or is complete; rejects if it failed.
-   */
+  /** Resolves when the shape's snapshot has begun to deliver or is complete; rejects if it failed. */
   async started(id: ShapeId): Promise<void> {
     await this.#creations.get(id)?.started;
   }
@@ -132,111 +143,163 @@ export class ShapeCreator {
     );
   }
 
-  /** Gives up every snapshot; resolves when none is under way. */
+  /** Creates nothing more and gives up every snapshot; resolves when none is under way. */
   async close(): Promise<void> {
-    const reason = new LitzError("the server is shutting down", {
-      code: "SHUTTING_DOWN",
-      httpStatus: 503,
-      retriable: true,
-      retryAfterSeconds: 1,
-    });
+    this.#isClosed = true;
     const creations = [...this.#creations.values()];
-    for (const { stop } of creations) stop.abort(reason);
+    for (const { stop } of creations) stop.abort(shuttingDown());
     await Promise.all(creations.map(({ done }) => done));
   }
 
-  async #create(definition: ShapeDefinition): Promise<ShapeId> {
-    const { boundaries, publish, registry, store } = this.#options;
-    await publish(definition.template.table);
-    const key = store.issueKey();
-    const hash = hashOf(definition);
-    const id = await boundaries.run(() => this.#register(definition, key, hash));
-    if (id === undefined) throw outOfMemory();
-
-    const record = {
-      key,
-      hash,
-      template: definition.template.text,
-      constants: encodeConstants(definition.constants),
-    };
-    const durable = store.createShape(record, registry.slotOf(id));
-    this.#takeSnapshot(id, key, definition);
-    await durable;
-    return id;
-  }
-
-  /** At a boundary: from the next transaction on the shape is routed to. Undefined: no memory. */
-  #register(definition: ShapeDefinition, key: StorageKey, hash: number): ShapeId | undefined {
-    const { registry, router, templates, writer } = this.#options;
-    const live = templates.acquire(definition.template);
-    if (live === undefined) return undefined;
-    const id = registry.add(key, hash);
-    if (id !== undefined) {
-      if (router.addShape(id, live.id, encodeConstants(definition.constants))) {
-        writer.gate(id);
-        return id;
-      }
-      registry.retire(id);
+  async #create(definition: ShapeDefinition): Promise<ShapeRef> {
+    const { boundaries, onSchemaChanged, publish, store } = this.#options;
+    const { table } = definition.template;
+    try {
+      await publish(table);
+      const key = store.issueKey();
+      const creation = await boundaries.run(() => this.#register(definition, key));
+      // Both fail for the same reason at times; whichever comes first says more.
+      await Promise.race([creation.durable, creation.started.then(() => creation.durable)]);
+      return creation;
+    } catch (error) {
+      if (isSchemaChange(error)) await onSchemaChanged(table);
+      throw error;
     }
-    templates.release(live);
-    return undefined;
   }
 
-  #takeSnapshot(id: ShapeId, key: StorageKey, definition: ShapeDefinition): void {
+  /**
+   * At a boundary: from the next transaction on the shape is routed to. Its record goes to the
+   * journal in the same step, so that nothing that happens to the shape can come before it.
+   *
+   * @throws {LitzError} when there is no memory, or the table is no longer the one defined.
+   */
+  #register(definition: ShapeDefinition, key: StorageKey): Creation {
+    if (this.#isClosed) throw shuttingDown();
+    const { registry, router, store, templates, writer } = this.#options;
+    const { template } = definition;
+    const constants = encodeConstants(definition.constants);
+    const hash = hashOf(definition);
+    const live = templates.acquire(template);
+    if (live === undefined) throw outOfMemory();
+    const id = registry.add(key, hash);
+    let isAdded = false;
+    try {
+      isAdded = id !== undefined && router.addShape(id, live.id, constants);
+    } finally {
+      if (!isAdded) {
+        if (id !== undefined) registry.retire(id);
+        templates.release(live);
+      }
+    }
+    if (id === undefined || !isAdded) throw outOfMemory();
+    writer.gate(id);
+    const record = { key, hash, template: template.text, constants };
+    const durable = store.createShape(record, registry.slotOf(id));
+    return this.#takeSnapshot(
+      { id, generation: registry.generationOf(id) },
+      key,
+      durable,
+      definition,
+    );
+  }
+
+  #takeSnapshot(
+    shape: ShapeRef,
+    key: StorageKey,
+    durable: Promise<void>,
+    definition: ShapeDefinition,
+  ): Creation {
     const stop = new AbortController();
     const writer = this.#options.store.writeSnapshot(key);
-    let started!: () => void;
-    let failed!: (error: Error) => void;
-    const isStarted = new Promise<void>((resolve, reject) => {
-      started = resolve;
-      failed = reject;
+    let start!: () => void;
+    let fail!: (error: Error) => void;
+    const started = new Promise<void>((resolve, reject) => {
+      start = resolve;
+      fail = reject;
     });
     // Whoever asks is told; when nobody does, that is no fault.
-    isStarted.catch(() => undefined);
-    const done = this.#readSnapshot(id, definition, writer, stop.signal, started).then(
-      () => {
-        this.#creations.delete(id);
-      },
-      async (thrown: unknown) => {
-        const error = asError(stop.signal.aborted ? stop.signal.reason : thrown);
-        failed(error);
-        await this.#giveUp(id, writer, error);
-      },
-    );
-    this.#creations.set(id, { started: isStarted, stop, done });
+    started.catch(() => undefined);
+    durable.catch(() => undefined);
+    const creation: Creation = { ...shape, key, durable, started, stop, done: durable };
+    this.#creations.set(shape.id, creation);
+    creation.done = this.#readSnapshot(creation, definition, writer, start)
+      .then(
+        () => this.#forget(creation),
+        async (thrown: unknown) => {
+          const error = asError(stop.signal.aborted ? stop.signal.reason : thrown);
+          fail(error);
+          await this.#giveUp(creation, definition, writer, error);
+        },
+      )
+      .catch((error: unknown) => {
+        const { message } = asError(error);
+        this.#options.logger.error({ error: message }, "a failed shape could not be removed");
+      });
+    return creation;
   }
 
   async #readSnapshot(
-    id: ShapeId,
+    creation: Creation,
     definition: ShapeDefinition,
     writer: SnapshotWriter,
-    signal: AbortSignal,
     started: () => void,
   ): Promise<void> {
+    const { boundaries, registry, snapshots } = this.#options;
+    const { signal } = creation.stop;
     let bounds: SnapshotBounds | undefined;
     let placed: Promise<void> | undefined;
     const place = (known: SnapshotBounds): void => {
       bounds = known;
-      placed = this.#options.boundaries.run(() => this.#options.writer.place(id, known));
+      placed = boundaries
+        .run(() => {
+          if (!registry.isCurrent(creation.id, creation.generation)) return undefined;
+          return { durable: this.#options.writer.place(creation.id, known) };
+        })
+        .then((placing) => placing?.durable);
+      // It is awaited below, but reading may fail before.
+      placed.catch(() => undefined);
       started();
     };
     const row = (message: Uint8Array) => writer.write(message);
-    await this.#options.snapshots.read(definition, place, row, signal);
+    await snapshots.read(definition, place, row, signal);
     await placed;
     signal.throwIfAborted();
     if (bounds === undefined) throw new Error("a snapshot ended without having been placed");
     await writer.finish(bounds);
   }
 
-  async #giveUp(id: ShapeId, writer: SnapshotWriter, error: Error): Promise<void> {
-    const { cleaner, logger, registry } = this.#options;
-    const generation = registry.generationOf(id);
-    const handle = registry.handleForLog(id);
+  async #giveUp(
+    creation: Creation,
+    { template: { table } }: ShapeDefinition,
+    writer: SnapshotWriter,
+    error: Error,
+  ): Promise<void> {
+    const { cleaner, logger, onSchemaChanged, registry } = this.#options;
+    const handle = registry.handleForLog(creation.id);
     logger.warn({ handle, error: error.message }, "a snapshot failed; its shape is removed");
     await writer.abort(error);
-    this.#creations.delete(id);
-    await cleaner.remove(id, generation);
+    this.#forget(creation);
+    await cleaner.remove(creation.id, creation.generation);
+    if (isSchemaChange(error)) await onSchemaChanged(table);
   }
+
+  #forget(creation: Creation): void {
+    if (this.#creations.get(creation.id) === creation) this.#creations.delete(creation.id);
+  }
+}
+
+/** What the catalog said of a table is not true any more. */
+function isSchemaChange(error: unknown): boolean {
+  return error instanceof LitzError && error.code === "SCHEMA_CHANGED";
+}
+
+function shuttingDown(): LitzError {
+  return new LitzError("the server is shutting down", {
+    code: "SHUTTING_DOWN",
+    httpStatus: 503,
+    retriable: true,
+    retryAfterSeconds: 1,
+  });
 }
 
 function identityOf({ template, constants }: ShapeDefinition): string {

@@ -80,8 +80,8 @@ export class Shapes implements ShapeService {
   }
 
   async findOrCreate(definition: ShapeDefinition): Promise<ServedShape> {
-    const id = await this.#options.creator.findOrCreate(definition);
-    if (this.#options.registry.keyOf(id) === undefined) {
+    const { id, generation } = await this.#options.creator.findOrCreate(definition);
+    if (!this.#options.registry.isCurrent(id, generation)) {
       throw new LitzError("Failed to create shape, please retry", {
         code: "SHAPE_REMOVED",
         httpStatus: 503,

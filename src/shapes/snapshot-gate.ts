@@ -9,8 +9,8 @@
  *       holding   bounds unknown: every change is kept here, in memory, with its transaction
  *       sorting   a transaction is dropped if the snapshot shows it, else it is appended
  *
- * A gate exists only while there is something to decide. What it holds is bounded by
- * `bytesMax`; beyond that the shape is given up and the client starts again.
+ * A gate exists only while there is something to decide. What it holds is bounded by `bytesMax`;
+ * beyond that it lets go of everything, and the shape is given up: the client starts again.
  *
  * Invariants:
  *
@@ -22,6 +22,9 @@ import { assert } from "../lib/assert.ts";
 import type { LogSlot, ShapeId, StorageKey } from "../model/ids.ts";
 import type { Lsn } from "../model/lsn.ts";
 import { isVisibleInSnapshot, type SnapshotBounds } from "../model/snapshot-bounds.ts";
+
+/** What an object, its buffer and their places in lists come to, roughly. */
+const CHANGE_OVERHEAD_BYTES = 200;
 
 interface HeldTransaction {
   readonly xid: number;
@@ -35,8 +38,16 @@ export interface HeldChange {
   readonly body: Uint8Array;
 }
 
-export class SnapshotGate {
+export interface GatedShape {
   readonly id: ShapeId;
+  readonly generation: number;
+  readonly key: StorageKey;
+  readonly slot: LogSlot;
+}
+
+export class SnapshotGate implements GatedShape {
+  readonly id: ShapeId;
+  readonly generation: number;
   readonly key: StorageKey;
   readonly slot: LogSlot;
   readonly #bytesMax: number;
@@ -44,13 +55,15 @@ export class SnapshotGate {
   #heldBytes = 0;
   #bounds: SnapshotBounds | undefined;
 
-  constructor(id: ShapeId, key: StorageKey, slot: LogSlot, bytesMax: number) {
+  constructor({ id, generation, key, slot }: GatedShape, bytesMax: number) {
     this.id = id;
+    this.generation = generation;
     this.key = key;
     this.slot = slot;
     this.#bytesMax = bytesMax;
   }
 
+  /** Undefined while it is holding. */
   get bounds(): SnapshotBounds | undefined {
     return this.#bounds;
   }
@@ -61,13 +74,15 @@ export class SnapshotGate {
    */
   admits(xid: number, lsn: Lsn, op: number, body: Uint8Array): boolean {
     if (this.#bounds !== undefined) return !isVisible(xid, lsn, this.#bounds);
+    if (this.isOverfull) return false;
     let transaction = this.#held.at(-1);
     if (transaction?.lsn !== lsn) {
       transaction = { xid, lsn, changes: [] };
       this.#held.push(transaction);
     }
     transaction.changes.push({ lsn, op, body: new Uint8Array(body) });
-    this.#heldBytes += body.length;
+    this.#heldBytes += body.length + CHANGE_OVERHEAD_BYTES;
+    if (this.isOverfull) this.#held = [];
     return false;
   }
 
@@ -78,7 +93,10 @@ export class SnapshotGate {
 
   /** The transaction being read will come again. */
   forget(lsn: Lsn): void {
-    if (this.#held.at(-1)?.lsn === lsn) this.#held.pop();
+    if (this.#held.at(-1)?.lsn !== lsn) return;
+    for (const { body } of this.#held.pop()!.changes) {
+      this.#heldBytes -= body.length + CHANGE_OVERHEAD_BYTES;
+    }
   }
 
   /** The snapshot is placed in time. Returns what was held and is not in it, to be appended. */
@@ -93,9 +111,13 @@ export class SnapshotGate {
     return changes;
   }
 
-  /** Whether nothing that comes after `received` can be in the snapshot. */
+  /**
+   * Whether nothing that comes after `received` can be in the snapshot. The commit record of what
+   * it shows begins below its insert position, and so does what has been received when that is
+   * reached: on a database where nothing is written, the two are equal.
+   */
   isOver(received: Lsn): boolean {
-    return this.#bounds !== undefined && received > this.#bounds.lsn;
+    return this.#bounds !== undefined && received >= this.#bounds.lsn;
   }
 }
 

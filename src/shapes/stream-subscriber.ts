@@ -49,30 +49,34 @@ export class StreamSubscriber implements Subscriber {
   }
 
   relation(message: RelationMessage): Promise<void> | undefined {
-    const { templates } = this.#options;
+    const { invalidateTable, templates } = this.#options;
     const relation = templates.relationOf(message.oid);
-    if (relation === undefined || describesSameTable(relation.table, message)) {
-      templates.describe(message);
-      return undefined;
+    if (relation === undefined) {
+      // Nobody has asked for it lately: what the catalog said of it then may be out of date.
+      invalidateTable(message.oid);
+    } else if (!describesSameTable(relation.table, message)) {
+      return this.invalidate(message.oid, "it changed its form").then(() =>
+        templates.describe(message),
+      );
     }
-    return this.#invalidate(message.oid, "it changed its form").then(() =>
-      templates.describe(message),
-    );
+    templates.describe(message);
+    return undefined;
   }
 
   truncated(relationOids: readonly number[]): Promise<void> | undefined {
     const known = relationOids.filter((oid) => this.#options.templates.relationOf(oid));
     if (known.length === 0) return undefined;
-    return Promise.all(known.map((oid) => this.#invalidate(oid, "it was truncated"))).then(
+    return Promise.all(known.map((oid) => this.invalidate(oid, "it was truncated"))).then(
       () => undefined,
     );
   }
 
   unroutable(relationOid: number, reason: UnroutableReason): Promise<void> {
-    return this.#invalidate(relationOid, `a change of it could not be routed (reason ${reason})`);
+    return this.invalidate(relationOid, `a change of it could not be routed (reason ${reason})`);
   }
 
-  async #invalidate(oid: number, why: string): Promise<void> {
+  /** Removes the table's shapes and forgets what the catalog said of it. */
+  async invalidate(oid: number, why: string): Promise<void> {
     const { cleaner, invalidateTable, logger, templates } = this.#options;
     const table = templates.relationOf(oid)?.table;
     if (table !== undefined) {

@@ -93,7 +93,7 @@ function writeMerged(
           continue;
         }
         // Filed twice, in parts: see the posting filer.
-        if ((size > 0 && seqs[size - 1]! >= seq)) continue;
+        if (!isLive || (size > 0 && seqs[size - 1]! >= seq)) continue;
         if (size === seqs.length) seqs = doubled(seqs);
         seqs[size++] = seq;
       }

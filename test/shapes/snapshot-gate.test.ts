@@ -15,7 +15,8 @@ import { check } from "../support/property.ts";
 const EPOCH = 7n << 32n;
 
 function makeGate(bytesMax = 1e6): SnapshotGate {
-  return new SnapshotGate(1 as ShapeId, 1 as StorageKey, 1 as LogSlot, bytesMax);
+  const shape = { id: 1 as ShapeId, generation: 0, key: 1 as StorageKey, slot: 1 as LogSlot };
+  return new SnapshotGate(shape, bytesMax);
 }
 
 test("exactly what the snapshot does not show gets through", () => {
@@ -73,8 +74,8 @@ test("past the insert position of the snapshot xids are not asked", () => {
   gate.place({ xmin: 100n, xmax: 100n, xip: [], lsn: 50n as Lsn });
   expect(gate.admits(1, 50n as Lsn, 0, Buffer.of(1))).toBe(false);
   expect(gate.admits(1, 51n as Lsn, 0, Buffer.of(1))).toBe(true);
-  expect(gate.isOver(50n as Lsn)).toBe(false);
-  expect(gate.isOver(51n as Lsn)).toBe(true);
+  expect(gate.isOver(49n as Lsn)).toBe(false);
+  expect(gate.isOver(50n as Lsn)).toBe(true);
 });
 
 test("a transaction that will come again is forgotten, those before it are not", () => {
@@ -88,10 +89,14 @@ test("a transaction that will come again is forgotten, those before it are not",
   expect(changes.map(({ body }) => body[0])).toEqual([1, 3]);
 });
 
-test("what it holds is bounded", () => {
-  const gate = makeGate(10);
-  gate.admits(1, 1n as Lsn, 0, Buffer.alloc(10));
+test("what it holds is bounded, whatever a transaction brings", () => {
+  const gate = makeGate(1000);
+  gate.admits(1, 1n as Lsn, 0, Buffer.alloc(700));
   expect(gate.isOverfull).toBe(false);
-  gate.admits(1, 1n as Lsn, 1, Buffer.alloc(1));
+  gate.forget(1n as Lsn);
+  gate.admits(1, 1n as Lsn, 0, Buffer.alloc(700));
+  expect(gate.isOverfull).toBe(false);
+  for (let op = 2; op < 100; op += 2) gate.admits(1, 1n as Lsn, op, Buffer.alloc(700));
   expect(gate.isOverfull).toBe(true);
+  expect(gate.place({ xmin: 1n, xmax: 1n, xip: [], lsn: 9n as Lsn })).toEqual([]);
 });

@@ -111,6 +111,24 @@ test("the chunk behind every offset", async () => {
   await harness.store.close();
 });
 
+test("the entry that reaches the threshold exactly closes the chunk", async () => {
+  const size = bodyOf("k", 1000n, 0).length;
+  const harness = await startStore(temporaryDirectory(), { chunkBytesThreshold: 2 * size });
+  const key = await createShape(harness);
+  for (let lsn = 1000n; lsn < 1040n; lsn += 8n) {
+    appendTo(harness, lsn, 0, bodyOf("k", lsn, 0), [key]);
+    harness.store.commit(lsn as Lsn);
+  }
+  await harness.store.flushed();
+  const { ends } = await readAll(logOf(harness, key), SNAPSHOT_END);
+  assert.deepEqual(ends, [
+    { tx: 1008n, op: 0 },
+    { tx: 1024n, op: 0 },
+    { tx: 1032n, op: 0 },
+  ]);
+  await harness.store.close();
+});
+
 test("a page holds whole messages and stays below its limit", async () => {
   const harness = await startStore(temporaryDirectory(), { limits: { pageBytes: 1024 } });
   const [key, other] = [await createShape(harness), await createShape(harness)];

@@ -46,6 +46,12 @@ async function crashed(
   return { directory: copyOf(harness.directory), key, harness };
 }
 
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
 function segmentsOf(directory: string): string[] {
   const journal = join(directory, "journal");
   return readdirSync(journal)
@@ -149,6 +155,78 @@ test("the beginning of a segment that was never finished is removed", async () =
     assert.equal(await countOf(copyOf(directory), key, {}), TRANSACTIONS);
   }
   await harness.store.close();
+});
+
+test("a transaction that a checkpoint had begun to file is forgotten whole", async () => {
+  const options = { capacity: 8, limits: { frameBytes: 400, segmentBytes: 1500, runsPerLevel: 2 } };
+  const { directory, key, harness: first } = await crashed(options);
+  await first.store.close();
+  let harness = await startStore(directory, options);
+  const position = BigInt(8 * TRANSACTIONS);
+  for (let round = 1n; round <= 3n; round++) {
+    // It is cut off, and the same transaction comes again.
+    const lsn = position + 8n * round;
+    for (const isInterrupted of [true, false]) {
+      for (let index = 0; index < 40; index++) {
+        appendTo(harness, lsn, 2 * index, bodyOf("large", lsn, 2 * index), [key]);
+        if (harness.store.isCongested) await harness.store.relieved();
+      }
+      if (!isInterrupted) break;
+      while (harness.postings.count === 0 || harness.store.statistics().pendingPairs > 8) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      const copy = copyOf(harness.directory);
+      harness.store.rollback();
+      await harness.store.close();
+      harness = await startStore(copy, options);
+      assert.equal(harness.store.position, lsn - 8n);
+    }
+    harness.store.commit(lsn as Lsn);
+    await harness.store.flushed();
+    const { messages } = await readAll(logOf(harness, key));
+    assert.equal(messages.length, 2 + TRANSACTIONS + 40 * Number(round));
+  }
+  await harness.store.close();
+});
+
+test("a rollback that is not durable takes no seq from what comes after the crash", async () => {
+  const files = new ForgetfulFiles();
+  const harness = await startStore(temporaryDirectory(), {
+    files,
+    limits: { checkpointPostings: 1 },
+  });
+  const { store } = harness;
+  const key = await createShape(harness);
+  const first = withResolvers();
+  const second = withResolvers();
+  files.gate = first.promise;
+  const append = (to: StoreHarness, lsn: bigint): number =>
+    appendTo(to, lsn, 0, bodyOf("k", lsn, 0), [key]);
+  append(harness, 8n);
+  store.commit(8n as Lsn);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  // While that is being synced: a transaction, and one that is taken back.
+  append(harness, 16n);
+  store.commit(16n as Lsn);
+  append(harness, 24n);
+  store.rollback();
+  files.gate = second.promise;
+  first.resolve();
+  while (harness.positions.at(-1) !== 8n) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(store.statistics().runs, 1);
+  const copy = files.copyAfterCrash(harness.directory, () => 0);
+  second.resolve();
+  await store.close();
+
+  const again = await startStore(copy);
+  assert.equal(again.store.position, 8n);
+  for (const lsn of [16n, 24n, 32n]) {
+    append(again, lsn);
+    again.store.commit(lsn as Lsn);
+  }
+  await again.store.flushed();
+  assert.equal((await readAll(logOf(again, key))).messages.length, 5);
+  await again.store.close();
 });
 
 test("a sync that fails stops everything, and nobody is told otherwise", async () => {

@@ -13,6 +13,8 @@ export class ForgetfulFiles implements Files {
   readonly #paths = new Map<number, string>();
   readonly #written = new Map<string, number>();
   readonly #synced = new Map<string, number>();
+  /** A sync waits for it first. */
+  gate: Promise<void> = Promise.resolve();
   /** Fails with this on the next sync, and counts down to it. */
   syncFailure: { after: number; error: Error } | undefined;
 
@@ -37,6 +39,7 @@ export class ForgetfulFiles implements Files {
     if (this.syncFailure !== undefined && this.syncFailure.after-- <= 0) {
       throw this.syncFailure.error;
     }
+    await this.gate;
     await nodeFiles.sync(descriptor);
     if (path !== undefined) this.#synced.set(path, written!);
   }
