@@ -2,6 +2,7 @@
 // become a BigInt in JavaScript, and a class would be copied by generated bindings. Bytes cross
 // through the regions; what a stop means is read from the words of `run-state.ts`.
 
+import * as commitRing from "./commit-ring";
 import * as accounting from "./accounting";
 import * as tree from "./condition-tree";
 import * as consumerRegistry from "./consumer-registry";
@@ -143,6 +144,15 @@ export function routerCommitInput(size: u32): void {
 
 export function routerRun(): u32 {
   return stream.run();
+}
+
+/** How many transactions were read, modulo 2^32: see `commit-ring.ts`. */
+export function routerReadCount(): u32 {
+  return commitRing.count();
+}
+
+export function routerReadXids(): usize {
+  return commitRing.address();
 }
 
 export function routerAddOps(count: u32): void {

@@ -15,6 +15,7 @@
  * Allocates nothing.
  */
 
+import * as commitRing from "./commit-ring";
 import * as bodies from "./body-encoder";
 import { Relation } from "./condition-tree";
 import * as pgoutput from "./pgoutput";
@@ -153,6 +154,7 @@ function commit(start: usize, end: usize): u32 {
   if (!isInTransaction || lsn != state.getLong(state.TRANSACTION_LSN)) {
     return malformed(state.BAD_TRANSACTION);
   }
+  commitRing.note(state.get(state.XID));
   isInTransaction = false;
   state.setLong(state.COMMIT_LSN, lsn);
   state.setLong(state.END_LSN, bswap<u64>(load<u64>(start + 10)));

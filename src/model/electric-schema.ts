@@ -19,7 +19,6 @@ export function electricSchema(table: Table, columns: readonly number[]): string
   );
 }
 
-
 function describeColumn(column: TableColumn): Record<string, unknown> {
   return {
     type: column.typeName,

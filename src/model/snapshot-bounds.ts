@@ -20,6 +20,13 @@ export interface SnapshotBounds {
   readonly lsn: Lsn;
 }
 
+/** Whether every one of these transactions shows in the snapshot. */
+export function areVisibleInSnapshot(xids: Uint32Array, bounds: SnapshotBounds): boolean {
+  const xmin = Number(BigInt.asUintN(32, bounds.xmin));
+  // Nearly all of them are older than whatever runs: no bigint is made for those.
+  return xids.every((xid) => ((xid - xmin) | 0) < 0 || isVisibleInSnapshot(xid, bounds));
+}
+
 /**
  * Whether the snapshot already shows what transaction `xid` did. Replication carries 32-bit xids
  * and snapshots 64-bit ones: the epoch is the one that brings the xid nearest to xmax.

@@ -69,6 +69,9 @@ export function matchedShape(match: number): ShapeId {
   return ((match & ~GATED_BIT) >>> 0) as ShapeId;
 }
 
+/** Capacity of `assembly/commit-ring.ts`. */
+const XIDS_REMEMBERED = 1024;
+
 /** What marks a catalog column that the replication stream does not carry. */
 export const ABSENT = 0xffff;
 
@@ -95,6 +98,8 @@ interface RouterExports {
   routerReserveInput(size: number): number;
   routerCommitInput(size: number): void;
   routerRun(): number;
+  routerReadCount(): number;
+  routerReadXids(): number;
   routerAddOps(count: number): void;
   routerClearOutput(): void;
   routerGrow(): number;
@@ -298,6 +303,26 @@ export class Router {
   /** Forgets input, output and a half-received transaction: the connection is new. */
   resetStream(): void {
     this.#exports.routerResetStream();
+  }
+
+  /** How many transactions were read, modulo 2^32. Grows with every one, wanted or not. */
+  get readCount(): number {
+    return this.#exports.routerReadCount() >>> 0;
+  }
+
+  /**
+   * Xids of the last transactions that had been read when `readCount` was `until`, of those that
+   * are remembered (`assembly/commit-ring.ts`); the latest first.
+   */
+  xidsRead(until: number): Uint32Array {
+    const now = this.readCount;
+    const since = (now - until) >>> 0;
+    const count = Math.max(0, Math.min(XIDS_REMEMBERED - since, until));
+    const first = (this.#exports.routerReadXids() >>> 0) >>> 2;
+    const { words } = this.#core;
+    return Uint32Array.from({ length: count }, (_, back) => {
+      return words[first + ((until - 1 - back) % XIDS_REMEMBERED)]!;
+    });
   }
 
   // --- Data plane ------------------------------------------------------------------------------

@@ -11,7 +11,7 @@
 import { assert } from "../lib/assert.ts";
 import type { ShapeId } from "../model/ids.ts";
 import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
-import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
+import { areVisibleInSnapshot, type SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { FlushTracker } from "../router/flush-tracker.ts";
 import { matchedShape, type Router } from "../router/router.ts";
 import type { ShapeStore } from "../storage/storage.ts";
@@ -91,9 +91,21 @@ export class ChangeWriter {
       generation: this.#registry.generationOf(id),
       key,
       slot: this.#registry.slotOf(id),
+      readCount: this.#router.readCount,
     };
     this.#gates.set(id, new SnapshotGate(shape, this.#options.gateBytesMax));
     this.#router.setGated(id, true);
+  }
+
+  /**
+   * Whether the snapshot shows every transaction that was read before the shape was registered. If
+   * not it was taken too early, and has to be taken again: nobody would ever send the shape what
+   * that transaction did (`assembly/commit-ring.ts`).
+   */
+  isRecentEnough(id: ShapeId, bounds: SnapshotBounds): boolean {
+    const gate = this.#gates.get(id);
+    if (gate === undefined) return true;
+    return areVisibleInSnapshot(this.#router.xidsRead(gate.readCount), bounds);
   }
 
   /**

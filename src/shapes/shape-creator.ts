@@ -249,6 +249,7 @@ export class ShapeCreator {
     let bounds: SnapshotBounds | undefined;
     let placed: Promise<void> | undefined;
     const place = (known: SnapshotBounds): void => {
+      if (!this.#options.writer.isRecentEnough(creation.id, known)) throw new SnapshotTooEarly();
       bounds = known;
       placed = boundaries
         .run(() => {
@@ -261,7 +262,16 @@ export class ShapeCreator {
       started();
     };
     const row = (message: Uint8Array) => writer.write(message);
-    await snapshots.read(definition, place, row, signal);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await snapshots.read(definition, place, row, signal);
+        break;
+      } catch (error) {
+        if (!(error instanceof SnapshotTooEarly) || attempt === ATTEMPTS_MAX) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS * 2 ** attempt));
+        signal.throwIfAborted();
+      }
+    }
     await placed;
     signal.throwIfAborted();
     if (bounds === undefined) throw new Error("a snapshot ended without having been placed");
@@ -285,6 +295,23 @@ export class ShapeCreator {
 
   #forget(creation: Creation): void {
     if (this.#creations.get(creation.id) === creation) this.#creations.delete(creation.id);
+  }
+}
+
+/** How often a snapshot is taken that does not show what was sent already: for 1.3 s in all. */
+const ATTEMPTS_MAX = 8;
+const RETRY_DELAY_MS = 5;
+
+class SnapshotTooEarly extends LitzError {
+  override readonly name = "SnapshotTooEarly";
+
+  constructor() {
+    super("A transaction that was sent already is not visible yet, please retry", {
+      code: "SNAPSHOT_TOO_EARLY",
+      httpStatus: 503,
+      retriable: true,
+      retryAfterSeconds: 1,
+    });
   }
 }
 

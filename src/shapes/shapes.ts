@@ -82,11 +82,10 @@ export class Shapes implements ShapeService {
   async findOrCreate(definition: ShapeDefinition): Promise<ServedShape> {
     const { id, generation } = await this.#options.creator.findOrCreate(definition);
     if (!this.#options.registry.isCurrent(id, generation)) {
-      throw new LitzError("Failed to create shape, please retry", {
+      throw new LitzError("the shape was removed as soon as it was made", {
         code: "SHAPE_REMOVED",
-        httpStatus: 503,
+        httpStatus: 409,
         retriable: true,
-        retryAfterSeconds: 1,
       });
     }
     return this.#open(id, definition);

@@ -43,6 +43,8 @@ export interface GatedShape {
   readonly generation: number;
   readonly key: StorageKey;
   readonly slot: LogSlot;
+  /** `Router.readCount` when the shape was registered. */
+  readonly readCount: number;
 }
 
 export class SnapshotGate implements GatedShape {
@@ -50,16 +52,18 @@ export class SnapshotGate implements GatedShape {
   readonly generation: number;
   readonly key: StorageKey;
   readonly slot: LogSlot;
+  readonly readCount: number;
   readonly #bytesMax: number;
   #held: HeldTransaction[] = [];
   #heldBytes = 0;
   #bounds: SnapshotBounds | undefined;
 
-  constructor({ id, generation, key, slot }: GatedShape, bytesMax: number) {
+  constructor({ id, generation, key, slot, readCount }: GatedShape, bytesMax: number) {
     this.id = id;
     this.generation = generation;
     this.key = key;
     this.slot = slot;
+    this.readCount = readCount;
     this.#bytesMax = bytesMax;
   }
 

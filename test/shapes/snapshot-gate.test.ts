@@ -15,7 +15,8 @@ import { check } from "../support/property.ts";
 const EPOCH = 7n << 32n;
 
 function makeGate(bytesMax = 1e6): SnapshotGate {
-  const shape = { id: 1 as ShapeId, generation: 0, key: 1 as StorageKey, slot: 1 as LogSlot };
+  const ref = { id: 1 as ShapeId, generation: 0, readCount: 0 };
+  const shape = { ...ref, key: 1 as StorageKey, slot: 1 as LogSlot };
   return new SnapshotGate(shape, bytesMax);
 }
 
