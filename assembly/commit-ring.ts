@@ -3,8 +3,9 @@
  *
  * Postgres sends a transaction once its commit record is flushed, and lets others see it a moment
  * later: microseconds as a rule, much longer where it waits for a synchronous standby. A shape that
- * is registered in between has missed the transaction, and a snapshot taken in between does not show
- * it either. So a snapshot is compared with what had been read before its shape was registered.
+ * is registered in between has missed the transaction, and a snapshot taken in between does not
+ * show it either. So a snapshot is compared with what had been read before its shape was
+ * registered.
  *
  *     ┌───────────────┬───────────────┬─────┐
  *     │ xid of read n │ xid of n + 1  │ ... │   CAPACITY words, at n modulo CAPACITY

@@ -5,7 +5,8 @@ import { encodeConstants } from "../src/model/constants-codec.ts";
 import type { RelationId, ShapeId, StorageKey, TemplateId } from "../src/model/ids.ts";
 import { Accounting } from "../src/router/accounting.ts";
 import { Core } from "../src/router/core.ts";
-import { Router, RunOutcome } from "../src/router/router.ts";
+import { Router } from "../src/router/router.ts";
+import { RunOutcome } from "../src/router/run-outcome.ts";
 import { ShapeTable } from "../src/router/shape-table.ts";
 import {
   definitionHash,

@@ -114,6 +114,7 @@ export class PipelineService implements SyncService {
       logger: this.#logger,
     });
     this.#pipeline = pipeline;
+    if (this.#stop.signal.aborted) return;
     this.#shapes.open(pipeline.shapes);
     this.#readiness.starting("replication client to be ready");
     await publication.ensureExists();
@@ -123,16 +124,26 @@ export class PipelineService implements SyncService {
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#readiness.starting("stack restart");
-    await this.#stopSnapshots();
-    await this.#pipeline?.store.flushed();
-    this.#pipeline?.collector.acknowledge();
-    await this.#session?.stop();
-    await this.#pipeline?.store.close();
-    if (this.#config.dropSlotOnShutdown && this.#pool !== undefined) {
-      await dropSlot(this.#pool, replicationNamesOf(this.#config.replicationStreamId).slot);
-    }
-    await this.#pool?.close();
-    this.#temporary?.remove();
+    const pipeline = this.#pipeline;
+    const snapshots = this.#stopSnapshots();
+    const settled = snapshots.then(() => pipeline?.store.flushed());
+    // A snapshot ends at a transaction boundary, which a stalled connection may never reach: then
+    // the session goes first, and Postgres sends the rest of the transaction again.
+    await Promise.race([settled, delay(STOP_GRACE_MS)]).catch(() => undefined);
+    pipeline?.collector.acknowledge();
+    await inOrder([
+      () => this.#session?.stop(),
+      () => snapshots,
+      () => pipeline?.store.close(),
+      () => this.#dropSlotIfWanted(),
+      () => this.#pool?.close(),
+      () => this.#temporary?.remove(),
+    ]);
+  }
+
+  async #dropSlotIfWanted(): Promise<void> {
+    if (!this.#config.dropSlotOnShutdown || this.#pool === undefined) return;
+    await dropSlot(this.#pool, replicationNamesOf(this.#config.replicationStreamId).slot);
   }
 
   readonly plugin: FastifyPluginAsync = async (app) => {
@@ -266,4 +277,24 @@ export class PipelineService implements SyncService {
     process.exitCode = 1;
     process.kill(process.pid, "SIGTERM");
   }
+}
+
+/** How long snapshots and the journal may take to settle before the connection is closed. */
+const STOP_GRACE_MS = 2_000;
+
+function delay(delayMs: number): Promise<void> {
+  return new Promise((resolve) => systemTimers.after(delayMs, resolve));
+}
+
+/** Runs every step, whatever becomes of those before it; throws the first error at the end. */
+async function inOrder(steps: readonly (() => Promise<void> | void)[]): Promise<void> {
+  const errors: Error[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      errors.push(asError(error));
+    }
+  }
+  if (errors.length > 0) throw errors[0]!;
 }

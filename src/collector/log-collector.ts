@@ -23,7 +23,8 @@ import { assert } from "../lib/assert.ts";
 import { asError, LitzError } from "../lib/errors.ts";
 import type { RelationId } from "../model/ids.ts";
 import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
-import { RunOutcome, type Router } from "../router/router.ts";
+import { type Router } from "../router/router.ts";
+import { RunOutcome } from "../router/run-outcome.ts";
 import type { Acknowledger } from "./acknowledger.ts";
 import type { Subscriber } from "./subscriber.ts";
 

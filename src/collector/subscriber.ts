@@ -8,7 +8,7 @@
 
 import type { RelationMessage } from "../decoder/pgoutput.ts";
 import type { Lsn } from "../model/lsn.ts";
-import type { UnroutableReason } from "../router/router.ts";
+import type { UnroutableReason } from "../router/run-outcome.ts";
 
 export interface Subscriber {
   /**

@@ -76,9 +76,9 @@ export class ReplicationSession {
   async #run(): Promise<void> {
     const { listener, logger } = this.#options;
     const backoff = new Backoff(Math.random);
-    while (!this.#isStopped) {
+    while (!this.#isStopped()) {
       const error = await this.#serve(() => backoff.reset());
-      if (this.#isStopped || error === undefined) break;
+      if (error === undefined || this.#isStopped()) break;
       const delayMs = backoff.nextDelayMs();
       logger.warn({ error: error.message, delayMs }, "replication stopped; it will be resumed");
       listener.inactive(error);
@@ -86,7 +86,7 @@ export class ReplicationSession {
     }
   }
 
-  get #isStopped(): boolean {
+  #isStopped(): boolean {
     return this.#stop.signal.aborted;
   }
 
@@ -115,6 +115,8 @@ export class ReplicationSession {
         onWait: () => listener.waitingForLock(),
       });
       const slot = await ensureSlot(connection, names.slot, (reason) => listener.slotLost(reason));
+      // Once more, for shapes that were made while the slot was: their snapshots are older than it.
+      if (slot.madeBecause !== undefined) await listener.slotLost(slot.madeBecause);
       listener.beginning(slot.confirmedFlushLsn);
 
       const sink = new EarlySink(reader);
@@ -151,7 +153,7 @@ export class ReplicationSession {
       sink.open();
       listener.active();
       logger.info({ slot: names.slot }, "following the replication stream");
-      if (this.#isStopped) await stream.close();
+      if (this.#isStopped()) await stream.close();
       const ended = await stream.ended;
       return failure === undefined ? ended : asLitzError(failure);
     } finally {

@@ -75,6 +75,7 @@ export function gateUnplacedShapes(
     const bounds = store.snapshotBounds(key);
     assert(bounds !== undefined, "a restored shape has a complete snapshot");
     writer.gate(id);
-    writer.place(id, bounds);
+    // Nothing is held yet that could have to become durable.
+    void writer.place(id, bounds);
   });
 }

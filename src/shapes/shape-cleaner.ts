@@ -71,7 +71,9 @@ export class ShapeCleaner {
     } while (after !== undefined && templates.relationOf(relationOid) === relation);
   }
 
-  /** Removes every shape there is. Resolves when that is durable. REQUIRES: no transaction is read. */
+  /**
+   * Removes every shape there is. Resolves when that is durable. REQUIRES: no transaction is read.
+   */
   async removeAll(): Promise<void> {
     for (const oid of this.#options.templates.relationOids()) await this.removeAllOf(oid);
     await this.#options.store.flushed();

@@ -120,7 +120,9 @@ export class ShapeCreator {
     return created;
   }
 
-  /** Resolves when the shape's snapshot has begun to deliver or is complete; rejects if it failed. */
+  /**
+   * Resolves when the shape's snapshot has begun to deliver or is complete; rejects if it failed.
+   */
   async started(id: ShapeId): Promise<void> {
     await this.#creations.get(id)?.started;
   }

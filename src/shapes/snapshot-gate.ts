@@ -86,7 +86,7 @@ export class SnapshotGate implements GatedShape {
     }
     transaction.changes.push({ lsn, op, body: new Uint8Array(body) });
     this.#heldBytes += body.length + CHANGE_OVERHEAD_BYTES;
-    if (this.isOverfull) this.#held = [];
+    if (this.#heldBytes > this.#bytesMax) this.#held = [];
     return false;
   }
 

@@ -5,7 +5,7 @@ import type { RelationMessage } from "../decoder/pgoutput.ts";
 import { describesSameTable } from "../decoder/relation-layout.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Lsn } from "../model/lsn.ts";
-import type { UnroutableReason } from "../router/router.ts";
+import type { UnroutableReason } from "../router/run-outcome.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
 import type { ChangeWriter } from "./change-writer.ts";
 import type { ShapeCleaner } from "./shape-cleaner.ts";

@@ -13,10 +13,11 @@
 import type { RelationMessage } from "../decoder/pgoutput.ts";
 import { layoutOf } from "../decoder/relation-layout.ts";
 import { assert } from "../lib/assert.ts";
+import { LitzError } from "../lib/errors.ts";
 import type { RelationId, TemplateId } from "../model/ids.ts";
 import { electricSchema } from "../model/electric-schema.ts";
 import type { ShapeTemplate } from "../model/shape-definition.ts";
-import { keyColumnsOf, type Table } from "../model/table.ts";
+import { keyColumnsOf, quoteTable, type Table } from "../model/table.ts";
 import type { Router } from "../router/router.ts";
 
 export interface LiveRelation {
@@ -108,8 +109,17 @@ export class TemplateRegistry {
     this.#messages.clear();
   }
 
+  /** @throws {LitzError} SCHEMA_CHANGED when shapes are live that know the table otherwise. */
   #add(template: ShapeTemplate): LiveTemplate | undefined {
-    const relation = this.#relations.get(template.table.oid) ?? this.#addRelation(template.table);
+    const known = this.#relations.get(template.table.oid);
+    if (known !== undefined && !haveSameColumns(known.table, template.table)) {
+      throw new LitzError(`${quoteTable(template.table)} has changed its columns`, {
+        code: "SCHEMA_CHANGED",
+        httpStatus: 409,
+        retriable: true,
+      });
+    }
+    const relation = known ?? this.#addRelation(template.table);
     if (relation === undefined) return undefined;
     const id = this.#router.addTemplate(relation.id, template);
     if (id === undefined) {
@@ -154,4 +164,16 @@ export class TemplateRegistry {
   #setLayout(relation: LiveRelation, message: RelationMessage): void {
     this.#router.setRelationLayout(relation.id, layoutOf(relation.table, message));
   }
+}
+
+/** Templates and layouts speak of columns by their index, which has to mean one and the same. */
+function haveSameColumns(one: Table, other: Table): boolean {
+  if (one === other) return true;
+  if (quoteTable(one) !== quoteTable(other)) return false;
+  if (one.columns.length !== other.columns.length) return false;
+  return one.columns.every((column, index) => {
+    const { name, typeOid, typeModifier } = other.columns[index]!;
+    const isSameType = column.typeOid === typeOid && column.typeModifier === typeModifier;
+    return column.name === name && isSameType;
+  });
 }

@@ -33,6 +33,7 @@ import { nodeFiles, syncDirectoryNow, type Files } from "./files.ts";
 import { Journal } from "./journal.ts";
 import { CHUNK_BYTES_THRESHOLD_DEFAULT, DEFAULT_LIMITS, type StoreLimits } from "./limits.ts";
 import { recoverJournal, type RecoveredJournal } from "./recovery.ts";
+import type { OpenedDirectory } from "./opened-directory.ts";
 import { Runs } from "./runs.ts";
 import { FORMAT_VERSION } from "./segment-format.ts";
 import type { Segment } from "./segment.ts";
@@ -53,31 +54,6 @@ export interface StoreOptions {
   /** For tests: the disk, and checkpoints without a thread. */
   readonly files?: Files;
   readonly isCheckpointInline?: boolean;
-}
-
-/** What `Store` is given. */
-export interface OpenedDirectory {
-  readonly epochMicroseconds: number;
-  readonly postings: PostingBuffer;
-  readonly listener: DurabilityListener;
-  readonly limits: StoreLimits;
-  readonly files: Files;
-  readonly chunkBytesThreshold: number;
-  readonly catalog: Catalog;
-  readonly runs: Runs;
-  readonly runCount: number;
-  readonly voids: SeqRanges;
-  readonly segments: SegmentList;
-  readonly journal: Journal;
-  readonly recovered: RecoveredJournal;
-  readonly position: CheckpointPosition;
-  /** The argument is told of what no checkpoint is waiting for. */
-  readonly makeThread: (failed: (error: Error) => void) => CheckpointThread;
-  readonly snapshotDirectory: string;
-  readonly snapshotPath: (key: number) => string;
-  /** Deletes snapshot files that no shape of the catalog has. */
-  readonly removeOrphanedSnapshots: () => void;
-  readonly close: () => void;
 }
 
 /**
@@ -194,7 +170,6 @@ function openDirectory(
   });
   const catalog = new Catalog(reader, position.highestKey);
   const snapshotDirectory = join(directory, "snapshots");
-  const snapshotPath = (key: number): string => join(snapshotDirectory, String(key));
   return {
     epochMicroseconds: Number(getMeta(writer, "epoch")),
     postings,
@@ -212,14 +187,8 @@ function openDirectory(
     position,
     makeThread: (failed) => makeThread(options, limits, failed),
     snapshotDirectory,
-    snapshotPath,
-    removeOrphanedSnapshots: () => {
-      for (const name of fs.readdirSync(snapshotDirectory)) {
-        // Complete, and in a file: anything else is a snapshot that was never finished.
-        if (catalog.find(Number(name))?.snapshot?.seq === 0) continue;
-        fs.rmSync(join(snapshotDirectory, name), { force: true });
-      }
-    },
+    snapshotPath: (key) => join(snapshotDirectory, String(key)),
+    removeOrphanedSnapshots: () => removeOrphanedSnapshots(snapshotDirectory, catalog),
     close: () => {
       journal.close();
       segments.closeAll();
@@ -227,6 +196,14 @@ function openDirectory(
       lock.release();
     },
   };
+}
+
+function removeOrphanedSnapshots(directory: string, catalog: Catalog): void {
+  for (const name of fs.readdirSync(directory)) {
+    // Complete, and in a file: anything else is a snapshot that was never finished.
+    if (catalog.find(Number(name))?.snapshot?.seq === 0) continue;
+    fs.rmSync(join(directory, name), { force: true });
+  }
 }
 
 /**

@@ -29,24 +29,10 @@ import {
   type SeqRange,
 } from "./record.ts";
 import { SEGMENT_HEADER_SIZE } from "./segment-format.ts";
+import { SEQ_BEFORE_ALL, type RecoveryOptions } from "./recovery-options.ts";
 import { findSegments, type FoundSegment } from "./segment-discovery.ts";
 import type { SegmentList } from "./segment-list.ts";
 import type { SeqRanges } from "./seq-ranges.ts";
-
-/** What the first record follows. */
-export const SEQ_BEFORE_ALL = 1;
-
-export interface RecoveryOptions {
-  readonly directory: string;
-  readonly uuid: Buffer;
-  readonly position: CheckpointPosition;
-  /** First seqs of the segments that the last checkpoint knew. */
-  readonly knownSegments: readonly number[];
-  /** Ranges of the last checkpoint; those of the tail are added. */
-  readonly voids: SeqRanges;
-  /** Empty; receives what there is. */
-  readonly segments: SegmentList;
-}
 
 export interface RecoveredJournal {
   readonly open: OpenSegment | undefined;

@@ -6,7 +6,7 @@ import { StoreCorrupt } from "./errors.ts";
 import { syncDirectoryNow } from "./files.ts";
 import { FrameFlag, readFrameHeader, FRAME_HEADER_SIZE } from "./frame.ts";
 import { firstFrameThatProvesLoss } from "./frame-reader.ts";
-import { SEQ_BEFORE_ALL, type RecoveryOptions } from "./recovery.ts";
+import { SEQ_BEFORE_ALL, type RecoveryOptions } from "./recovery-options.ts";
 import { decodeSegmentHeader, decodeTrailer, parseSegmentName } from "./segment-format.ts";
 import { SEGMENT_HEADER_SIZE, segmentName, TRAILER_SIZE } from "./segment-format.ts";
 import type { SegmentHeader } from "./segment-format.ts";

@@ -1,7 +1,7 @@
 /**
  * One shape's log in chunks (protocol 5.3, 5.4): snapshot chunks first, then what the log holds.
  *
- *     -1 ──> chunk 0, 0_0 ──> chunk 1, 0_1 ──> ... ──> log chunk, tx_op ──> log chunk, tx_op ──> ...
+ *     -1 ──> chunk 0, 0_0 ──> chunk 1, 0_1 ──> ... ──> log chunk, tx_op ──> log chunk, tx_op ──>
  *                                         0_inf ──┘
  *
  * A log chunk begins behind the requested offset and ends with the entry whose bytes reach the

@@ -72,7 +72,9 @@ export interface ShapeStore {
    */
   removeShape(key: StorageKey, slot: LogSlot): Promise<void>;
 
-  /** The definition of a shape by its key: the way from a handle alone. Undefined: no such shape. */
+  /**
+   * The definition of a shape by its key: the way from a handle alone. Undefined: no such shape.
+   */
   findShape(key: StorageKey): ShapeRecord | undefined;
 
   /** The snapshot's bounds, undefined while it is not complete. */
@@ -98,7 +100,9 @@ export interface ShapeStore {
     count: number,
   ): Seq;
 
-  /** Ends a transaction: what was appended since the last one becomes durable and visible as one. */
+  /**
+   * Ends a transaction: what was appended since the last one becomes durable and visible as one.
+   */
   commit(lsn: Lsn): void;
 
   /**
@@ -128,7 +132,7 @@ export interface ShapeStore {
 export interface DurabilityListener {
   /**
    * @param position commit LSN of the last transaction that is now durable.
-   * @param slots whose logs have grown, valid during the call only; a slot may stand more than once.
+   * @param slots whose logs have grown, valid during the call only; one may stand more than once.
    */
   durable(position: Lsn, slots: Uint32Array, count: number): void;
 

@@ -22,7 +22,7 @@ import type { FrameBuilder } from "./frame-builder.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { GrownSlots } from "./grown-slots.ts";
 import { LogIndex } from "./log-index.ts";
-import type { OpenedDirectory } from "./open-store.ts";
+import type { OpenedDirectory } from "./opened-directory.ts";
 import { PostingFiler } from "./posting-filer.ts";
 import { encodeCreated, encodeVoid, RecordKind } from "./record.ts";
 import { replayPostings, RestoredSlots } from "./replay.ts";

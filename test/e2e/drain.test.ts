@@ -1,6 +1,6 @@
 /**
- * Goal: shapes that are gone leave nothing behind: the live bytes of every structure that is keyed by
- * a shape return to what they were, and the owners add up to linear memory all the way.
+ * Goal: shapes that are gone leave nothing behind: the live bytes of every structure that is keyed
+ * by a shape return to what they were, and the owners add up to linear memory all the way.
  */
 
 import { expect, test } from "vitest";

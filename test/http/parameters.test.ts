@@ -105,7 +105,8 @@ test("2.1: what is absent has its default", () => {
 test("2.1: what is given is read, and unknown parameters are ignored", () => {
   const query =
     "offset=1_2&handle=h&live=1&cursor=5&table=s.t&where=a%3D%241&params[1]=+&params[2]=" +
-    "&columns=a,b&replica=full&log=changes_only&experimental_compaction=true&foo=%ff&expired_handle=x" +
+    "&columns=a,b&replica=full&log=changes_only" +
+    "&experimental_compaction=true&foo=%ff&expired_handle=x" +
     "&cache-buster=1&database_id=d&source_id[]=s&live_sse=false&experimental_live_sse=true";
   assert.deepEqual(parse(query), {
     offset: { tx: 1n, op: 2 },

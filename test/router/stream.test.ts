@@ -11,7 +11,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { RelationId, ShapeId } from "../../src/model/ids.ts";
 import type { Lsn } from "../../src/model/lsn.ts";
 import type { RelationDescription } from "../../src/router/descriptions.ts";
-import { MalformedReason, RunOutcome, UnroutableReason } from "../../src/router/router.ts";
+import { MalformedReason, RunOutcome, UnroutableReason } from "../../src/router/run-outcome.ts";
 import { check } from "../support/property.ts";
 import * as pgoutput from "../support/pgoutput.ts";
 import { UNCHANGED, walData } from "../support/pgoutput.ts";

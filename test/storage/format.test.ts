@@ -229,6 +229,24 @@ const postings = fc.array(
   },
 );
 
+function assertAnswers(
+  runs: Runs,
+  model: ReadonlyMap<number, readonly number[]>,
+  salt: number,
+): void {
+  for (const [key, seqs] of model) {
+    assert.deepEqual(runs.seqsAfter(key, 0, Infinity), seqs);
+    const middle = seqs[salt % seqs.length]!;
+    assert.deepEqual(
+      runs.seqsAfter(key, middle, Infinity),
+      seqs.filter((seq) => seq > middle),
+    );
+    assert.equal(runs.lastSeq(key, Infinity), seqs.at(-1));
+    assert.equal(runs.lastSeq(key, middle - 1), seqs.filter((seq) => seq < middle).at(-1) ?? 0);
+  }
+  assert.deepEqual(runs.seqsAfter(4_000_000, 0, Infinity), []);
+}
+
 test("runs answer as a map would, before and after a merge", () => {
   check(
     fc.property(fc.array(postings, { minLength: 1, maxLength: 3 }), fc.nat(), (parts, salt) => {
@@ -269,22 +287,7 @@ test("runs answer as a map would, before and after a merge", () => {
       for (const key of model.keys()) if (!removed.includes(key)) insertShape.run(key);
 
       const runs = new Runs(database, new SeqRanges());
-      const assertSame = (): void => {
-        for (const [key, seqs] of model) {
-          assert.deepEqual(runs.seqsAfter(key, 0, Infinity), seqs);
-          const middle = seqs[salt % seqs.length]!;
-          assert.deepEqual(
-            runs.seqsAfter(key, middle, Infinity),
-            seqs.filter((seq) => seq > middle),
-          );
-          assert.equal(runs.lastSeq(key, Infinity), seqs.at(-1));
-          assert.equal(
-            runs.lastSeq(key, middle - 1),
-            seqs.filter((seq) => seq < middle).at(-1) ?? 0,
-          );
-        }
-        assert.deepEqual(runs.seqsAfter(4_000_000, 0, Infinity), []);
-      };
+      const assertSame = () => assertAnswers(runs, model, salt);
       assertSame();
       database.transaction(() => {
         while (mergeRuns(database, new SeqRanges(), 2, () => assert.fail("nothing is void")));

@@ -17,9 +17,12 @@ export interface LiveServer {
   stop(): Promise<void>;
 }
 
+/** What a server needs to know of its database. */
+export type DatabaseAddress = Pick<TestDatabase, "url" | "streamId">;
+
 export type Settings = Readonly<Record<string, string>>;
 
-export function settingsFor(database: TestDatabase, directory: string, settings: Settings = {}) {
+export function settingsFor(database: DatabaseAddress, directory: string, settings: Settings = {}) {
   return {
     DATABASE_URL: database.url,
     ELECTRIC_INSECURE: "true",
@@ -35,7 +38,7 @@ export function settingsFor(database: TestDatabase, directory: string, settings:
 
 /** @param directory where storage is; a temporary one unless given. */
 export async function startServer(
-  database: TestDatabase,
+  database: DatabaseAddress,
   settings: Settings = {},
   directory?: string,
 ): Promise<LiveServer> {

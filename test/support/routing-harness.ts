@@ -8,7 +8,8 @@ import { encodeConstants } from "../../src/model/constants-codec.ts";
 import type { RelationId, ShapeId, StorageKey, TemplateId } from "../../src/model/ids.ts";
 import { Core, type CoreOptions } from "../../src/router/core.ts";
 import type { RelationDescription } from "../../src/router/descriptions.ts";
-import { GATED_BIT, Router, type RouterOptions, RunOutcome } from "../../src/router/router.ts";
+import { GATED_BIT, Router, type RouterOptions } from "../../src/router/router.ts";
+import { RunOutcome } from "../../src/router/run-outcome.ts";
 import { ShapeTable } from "../../src/router/shape-table.ts";
 import type { ModelBody, ModelShape, ModelTemplate } from "./routing-model.ts";
 
