@@ -9,7 +9,6 @@ import type { Runs } from "./runs.ts";
 import type { SegmentList } from "./segment-list.ts";
 import type { SeqRanges } from "./seq-ranges.ts";
 import type { DurabilityListener, PostingBuffer } from "./storage.ts";
-import type { Store } from "./store.ts";
 
 /** What `Store` is given. */
 export interface OpenedDirectory {

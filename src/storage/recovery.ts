@@ -14,7 +14,6 @@ import type { Lsn } from "../model/lsn.ts";
 import { maxLsn } from "../model/lsn.ts";
 import type { CatalogChange } from "./catalog-change.ts";
 import { changeOf } from "./catalog-record.ts";
-import type { CheckpointPosition } from "./database.ts";
 import { StoreCorrupt } from "./errors.ts";
 import { syncDirectoryNow } from "./files.ts";
 import { FrameFlag, readRecordOffsets, type FrameHeader } from "./frame.ts";
@@ -31,8 +30,6 @@ import {
 import { SEGMENT_HEADER_SIZE } from "./segment-format.ts";
 import { SEQ_BEFORE_ALL, type RecoveryOptions } from "./recovery-options.ts";
 import { findSegments, type FoundSegment } from "./segment-discovery.ts";
-import type { SegmentList } from "./segment-list.ts";
-import type { SeqRanges } from "./seq-ranges.ts";
 
 export interface RecoveredJournal {
   readonly open: OpenSegment | undefined;
