@@ -25,6 +25,10 @@ function liveBytes(server: LiveServer): Record<string, number> {
   );
 }
 
+function liveCoreBytes(server: LiveServer): number {
+  return server.service.pipeline!.core.bytes.byteLength;
+}
+
 test("a hundred shapes come and go and leave nothing behind", async () => {
   const database = await createTestDatabase();
   const server = await startServer(database);
@@ -50,6 +54,9 @@ test("a hundred shapes come and go and leave nothing behind", async () => {
       }
       await eventually(() => expect(liveBytes(server)).toEqual(before));
       expect(server.service.pipeline!.templates.templateCount).toBe(0);
+      const memory = await fetch(`${server.url}/admin/memory`);
+      expect(memory.status).toBe(200);
+      expect(await memory.json()).toMatchObject({ shapes: 0, coreBytes: liveCoreBytes(server) });
       await database.query("UPDATE items SET id = id - 1000");
     }
   } finally {
