@@ -115,7 +115,7 @@ export class LogCollector {
   /** Bytes of the socket. Copies them. */
   onBytes(chunk: Uint8Array): void {
     if (!this.#router.receive(chunk)) {
-      this.#fail(
+      this.#break(
         new LitzError(
           "a row change does not fit in the core's memory; raise LITZ_CORE_MEMORY_MAX",
           { code: "CORE_MEMORY_EXHAUSTED" },
