@@ -5,8 +5,9 @@
  *
  * Method: a process whose young generation is larger than all that will be allocated, so that
  * nothing is collected (which is checked: a collection makes the result void). Then the difference
- * of V8's used heap, before and after, is every string and object that was made. The canary makes
- * one object of two fields for each row, and proves that such a thing is seen.
+ * of V8's used heap, before and after a replay, is every string and object that was made. The
+ * median over the replays is taken, because now and then V8 puts what it compiles on the same heap.
+ * The canary makes one object of two fields for each row, and proves that such a thing is seen.
  */
 
 import { fork } from "node:child_process";
@@ -15,7 +16,7 @@ import { parseArgs } from "node:util";
 import { getHeapStatistics } from "node:v8";
 import type { RoutingEngine } from "./baseline/routing-engine.ts";
 import { createEngine, ENGINE_NAMES, type EngineName } from "./engines.ts";
-import { collectGarbage, GcWatch } from "./measure.ts";
+import { collectGarbage, GcWatch, median } from "./measure.ts";
 import { ALL_COLUMNS, cutStream, makeWalStream, ORDERS, TENANT_COLUMN } from "./wal-stream.ts";
 
 export interface AllocationOptions {
@@ -71,13 +72,17 @@ async function measureHere(options: AllocationOptions): Promise<Allocation> {
   collectGarbage();
   const gc = new GcWatch();
   gc.start();
-  const before = getHeapStatistics().used_heap_size;
-  for (let count = 0; count < replayCount; count += 1) replay();
-  const bytes = getHeapStatistics().used_heap_size - before;
+  const bytesPerReplay: number[] = [];
+  for (let count = 0; count < replayCount; count += 1) {
+    const before = getHeapStatistics().used_heap_size;
+    replay();
+    bytesPerReplay.push(getHeapStatistics().used_heap_size - before);
+  }
   await gc.stop();
   if (gc.count > 0) throw new Error(`${gc.count} collections fell into the measurement: void`);
   const rowCount = replayCount * STREAM_ROWS;
-  return { subject, rowCount, rowsPerTransaction, bytesPerRow: bytes / rowCount };
+  const bytesPerRow = median(bytesPerReplay) / STREAM_ROWS;
+  return { subject, rowCount, rowsPerTransaction, bytesPerRow };
 }
 
 function makeReplay(engine: RoutingEngine, chunks: readonly Uint8Array[]): () => void {

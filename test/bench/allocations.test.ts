@@ -11,7 +11,7 @@ import assert from "node:assert/strict";
 import { test } from "vitest";
 import { measureAllocation } from "../../bench/allocations.ts";
 
-const rowCount = 200_000;
+const rowCount = 350_000;
 const OBJECT_BYTES_MIN = 16;
 
 test.each([1000, 1])(

@@ -20,6 +20,7 @@ import { BEFORE_ALL, type LogOffset } from "../../src/model/log-offset.ts";
 import type { StoreLimits } from "../../src/storage/limits.ts";
 import { builds } from "../support/core-doors.ts";
 import { ForgetfulFiles } from "../support/forgetful-files.ts";
+import { checkAsync } from "../support/property.ts";
 import {
   appendTo,
   bodyOf,
@@ -134,19 +135,14 @@ const operations = fc.array(operation, { maxLength: 60, size: "max" });
 for (const build of [undefined, ...builds]) {
   const postings = build === undefined ? "arrays" : `the ${build.name} build`;
   test(`a store holds what an array per shape would hold, postings in ${postings}`, async () => {
-    const { RUNS = "1", SEED } = process.env;
     const property = fc.asyncProperty(operations, async (operations) => {
       const world = await World.create({ ...OPTIONS, ...(build === undefined ? {} : { build }) });
       for (const each of operations) await world.apply(each);
       await world.drain();
       removeTemporaryDirectories();
     });
-    await fc.assert(property, {
-      numRuns: 10 * Number(RUNS),
-      // When something becomes durable is not a function of the seed, so shrinking leads astray.
-      endOnFailure: true,
-      ...(SEED === undefined ? {} : { seed: Number(SEED) }),
-    });
+    // When something becomes durable is not a function of the seed, so shrinking leads astray.
+    await checkAsync(property, 10, { endOnFailure: true });
   }, 600_000);
 }
 

@@ -1,7 +1,9 @@
 /** Randomness that SEED replays; the seed of a run is printed. */
 
+import { seedOfRun } from "./seed.ts";
+
 export function seededRandom(name: string): () => number {
-  const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+  const seed = seedOfRun();
   console.log(`${name}: SEED=${seed}`);
   return mulberry32(seed);
 }
