@@ -22,7 +22,8 @@ for (const target of process.argv.slice(2)) {
   const built = statSync(join(root, outFile), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (built > newest) continue;
   console.log(`building ${outFile}`);
-  const entry = target.startsWith("testing") ? ["assembly/testing.ts"] : [];
+  const isTesting = target.startsWith("testing");
+  const entry = isTesting ? ["assembly/testing.ts", "assembly/testing-indexes.ts"] : [];
   const { status } = spawnSync(process.execPath, [asc, ...entry, "--target", target], {
     cwd: root,
     stdio: "inherit",

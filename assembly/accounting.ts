@@ -9,27 +9,37 @@
  * Owners that have no entries of their own, and those that use all they hold, count pages.
  */
 
+import * as accesses from "./access";
 import * as tree from "./condition-tree";
 import * as consumerRegistry from "./consumer-registry";
+import * as definitionIndex from "./definition-index";
 import * as equalityIndex from "./equality-index";
 import * as flushTracker from "./flush-tracker";
 import * as handleTable from "./handle-table";
 import * as idSet from "./id-set";
 import {
   FREE,
+  OWNER_ACCESSES,
   OWNER_CONDITION_TREE,
   OWNER_CONSUMER_REGISTRY,
+  OWNER_DEFINITION_INDEX,
   OWNER_EQUALITY_INDEX,
   OWNER_FLUSH_TRACKER,
   OWNER_HANDLE_TABLE,
   OWNER_ID_SET,
+  OWNER_MEMBERSHIP_INDEX,
+  OWNER_PARTITION_MAP,
   OWNER_PENDING_POSTINGS,
+  OWNER_RANGE_INDEX,
   OWNER_SHAPE_TABLE,
   OWNER_VALUE_STORE,
 } from "./owners";
+import * as membershipIndex from "./membership-index";
 import * as pagePool from "./page-pool";
 import { PAGE_SIZE } from "./page-pool";
+import * as partitionMap from "./partition-map";
 import * as pendingPostings from "./pending-postings";
+import * as rangeIndex from "./range-index";
 import * as shapeTable from "./shape-table";
 import * as valueStore from "./value-store";
 
@@ -55,6 +65,16 @@ export function entries(owner: u32): u32 {
       return flushTracker.count();
     case OWNER_PENDING_POSTINGS:
       return pendingPostings.entryCount();
+    case OWNER_PARTITION_MAP:
+      return partitionMap.count();
+    case OWNER_MEMBERSHIP_INDEX:
+      return membershipIndex.count();
+    case OWNER_RANGE_INDEX:
+      return rangeIndex.total();
+    case OWNER_DEFINITION_INDEX:
+      return definitionIndex.count();
+    case OWNER_ACCESSES:
+      return accesses.count();
     default:
       return pagePool.pagesOf(owner);
   }
@@ -84,6 +104,16 @@ export function liveBytes(owner: u32): usize {
       return flushTracker.liveBytes();
     case OWNER_PENDING_POSTINGS:
       return pendingPostings.liveBytes();
+    case OWNER_PARTITION_MAP:
+      return partitionMap.liveBytes();
+    case OWNER_MEMBERSHIP_INDEX:
+      return membershipIndex.liveBytes();
+    case OWNER_RANGE_INDEX:
+      return rangeIndex.liveBytes();
+    case OWNER_DEFINITION_INDEX:
+      return definitionIndex.liveBytes();
+    case OWNER_ACCESSES:
+      return accesses.liveBytes();
     default:
       return <usize>pagePool.pagesOf(owner) * PAGE_SIZE;
   }

@@ -9,6 +9,9 @@
  *                                     Template = one path + one projection; a shape = a template
  *                                                + constants, which the equality index knows
  *
+ * A template whose WHERE is more than one AND of equalities has a plan in place of a path: its
+ * shapes are found through the relation's accesses (`access.ts`, `plan.ts`).
+ *
  * A *path* is what a row is probed with: one probe per path, however many shapes there are. A
  * *projection* is what a change is written as: one body per projection that has a match. Templates
  * with equal terms share a path, and those with equal columns and mode a projection, so both counts
@@ -20,8 +23,9 @@
  *
  * Invariants (`verify` checks them all):
  *
- *   1. relation.templateCount is the sum over its paths, and the sum over its projections.
- *   2. relation.shapeCount is the sum over its paths.
+ *   1. relation.templateCount is the sum over its projections, and that over its paths and the
+ *      templates with plans. So is, over paths and those templates, relation.shapeCount.
+ *   2. A template has either a path or a plan.
  *   3. No two paths of a relation have equal terms; no two projections equal columns and mode.
  *   4. Every relation is found by its oid.
  *   5. Between two changes no projection has hits.
@@ -50,6 +54,13 @@ export class Relation extends RelationColumns {
   firstProjection: Projection | null;
   /** The transaction in which it was last reported as unroutable. */
   reportedIn: u32;
+  /** The change of a partition that was last routed here; see `stream.ts`. */
+  routedIn: u32;
+  /** The first `Access`, 0 for none. */
+  firstAccess: usize;
+  /** Templates that have a plan, and their shapes. */
+  plannedTemplateCount: u32;
+  plannedShapeCount: u32;
 }
 
 const RELATION_SIZE: u32 = 128;
@@ -98,10 +109,12 @@ if (offsetof<Projection>() != PROJECTION_SIZE) ERROR("the columns must follow th
 
 @unmanaged
 export class Template {
-  path: Path;
+  /** Null if there is a plan. */
+  path: Path | null;
   projection: Projection;
   shapeCount: u32;
-  reserved: u32;
+  /** A `Plan`, 0 if there is a path. */
+  plan: usize;
 }
 
 const TEMPLATE_SIZE: u32 = 16;
@@ -194,6 +207,23 @@ export function addRelation(description: usize, size: u32): Relation | null {
   return relation;
 }
 
+/**
+ * Describes a relation anew, its layout that of the catalog. Columns keep their numbers, so terms
+ * and projections stay as they are. False, with nothing changed, if the budget forbids it.
+ * REQUIRES: the description is of the same oid.
+ */
+export function redescribeRelation(relation: Relation, description: usize, size: u32): bool {
+  assert(load<u32>(description) == relation.oid);
+  const blockSize = relationColumns.sizeOf(description, size);
+  if (!pagePool.reserve(blockPool.pagesForBlock(blockSize))) return false;
+  const block = blockPool.allocate(blocks, blockSize);
+  blockPool.release(blocks, relation.block, relation.blockSize);
+  relation.block = block;
+  relation.blockSize = blockSize;
+  relationColumns.fill(relation, description, size);
+  return true;
+}
+
 /** False, with nothing changed, while it has templates. */
 export function removeRelation(relation: Relation): bool {
   if (relation.templateCount != 0) return false;
@@ -212,10 +242,10 @@ export function templateAt(id: u32): Template {
 }
 
 /**
- * Adds the template that is described at `description`, see `descriptions.ts`, and returns its id,
- * or 0, with nothing changed, if the budget forbids it.
+ * Adds the template that is described at `description`, see `descriptions.ts`, with a path or, if
+ * `plan` is not 0, with that. Returns its id, or 0, with nothing changed, if the budget forbids it.
  */
-export function addTemplate(relation: Relation, description: usize): u32 {
+export function addTemplate(relation: Relation, description: usize, plan: usize): u32 {
   const isFull = <u32>load<u16>(description);
   const termCount = <u32>load<u16>(description, 2);
   const columnCount = <u32>load<u16>(description, 4);
@@ -229,11 +259,17 @@ export function addTemplate(relation: Relation, description: usize): u32 {
 
   const id = rowPool.take(templates);
   const template = templateAt(id);
-  template.path = findPath(relation, terms, termCount) || addPath(relation, terms, termCount);
+  if (plan == 0) {
+    const path = findPath(relation, terms, termCount) || addPath(relation, terms, termCount);
+    path.templateCount += 1;
+    template.path = path;
+  } else {
+    template.plan = plan;
+    relation.plannedTemplateCount += 1;
+  }
   template.projection =
     findProjection(relation, columns, columnCount, isFull) ||
     addProjection(relation, columns, columnCount, isFull);
-  template.path.templateCount += 1;
   template.projection.templateCount += 1;
   relation.templateCount += 1;
   return id;
@@ -245,10 +281,15 @@ export function removeTemplate(id: u32): bool {
   if (template.shapeCount != 0) return false;
   const path = template.path;
   const projection = template.projection;
-  path.relation.templateCount -= 1;
-  path.templateCount -= 1;
+  const relation = projection.relation;
+  relation.templateCount -= 1;
   projection.templateCount -= 1;
-  if (path.templateCount == 0) removePath(path);
+  if (path) {
+    path.templateCount -= 1;
+    if (path.templateCount == 0) removePath(path);
+  } else {
+    relation.plannedTemplateCount -= 1;
+  }
   if (projection.templateCount == 0) removeProjection(projection);
   rowPool.give(templates, id);
   return true;
@@ -257,9 +298,12 @@ export function removeTemplate(id: u32): bool {
 /** Counts a shape in or out. */
 export function countShape(id: u32, step: i32): void {
   const template = templateAt(id);
+  const relation = template.projection.relation;
+  const path = template.path;
   template.shapeCount += step;
-  template.path.shapeCount += step;
-  template.path.relation.shapeCount += step;
+  relation.shapeCount += step;
+  if (path) path.shapeCount += step;
+  else relation.plannedShapeCount += step;
 }
 
 // --- Paths -------------------------------------------------------------------------------------
@@ -417,8 +461,8 @@ export function verify(): void {
 }
 
 function verifyPaths(relation: Relation): void {
-  let templateCount: u32 = 0;
-  let shapeCount: u32 = 0;
+  let templateCount = relation.plannedTemplateCount;
+  let shapeCount = relation.plannedShapeCount;
   let path = relation.firstPath;
   while (path) {
     templateCount += path.templateCount;
@@ -427,7 +471,7 @@ function verifyPaths(relation: Relation): void {
     assert(findPath(relation, termsOf(path), path.termCount) == path); // 3
     path = path.next;
   }
-  assert(templateCount == relation.templateCount && shapeCount == relation.shapeCount); // 1, 2
+  assert(templateCount == relation.templateCount && shapeCount == relation.shapeCount); // 1
 }
 
 function verifyProjections(relation: Relation): void {

@@ -24,7 +24,8 @@
  *   4. No two shapes have the same template and constants.
  *   5. Each shape holds one reference to the value of its constants and, if that is a tuple, one to
  *      each value in it.
- *   6. The template in a shape's row is 0 if and only if it is not in the index.
+ *   6. The template in a shape's row is 0 if and only if it is neither in the index nor in that of
+ *      definitions, which has the shapes of templates with a plan.
  *
  * `add` may allocate. REQUIRES: `pagePool.reserve(pagesForAdd(...))`. The rest never does.
  */
@@ -152,7 +153,7 @@ export function add(id: u32, template: u32, path: Path): bool {
 /** REQUIRES: the shape is in the index. */
 export function remove(id: u32): void {
   const template = shapeTable.template(id);
-  const path = tree.templateAt(template).path;
+  const path = pathOf(template);
   const constants = shapeTable.constants(id);
   readStored(path, constants);
   const hash = pathKey.hashOf(pathKey.STORED);
@@ -192,7 +193,7 @@ export function listShapes(relation: Relation, after: u32, target: usize): u32 {
   let at = target;
   for (let id = after + 1; id < end; id += 1) {
     const template = shapeTable.template(id);
-    if (template == 0 || tree.templateAt(template).path.relation != relation) continue;
+    if (template == 0 || tree.templateAt(template).projection.relation != relation) continue;
     store<u32>(at, id);
     at += 4;
   }
@@ -293,6 +294,40 @@ function releaseTerms(path: Path, address: usize, count: u32): void {
   }
 }
 
+/** The most bytes that `writeConstants` writes for a shape. */
+export function constantsSizeMax(id: u32): u32 {
+  const path = pathOf(shapeTable.template(id));
+  readStored(path, shapeTable.constants(id));
+  let size: u32 = 0;
+  for (let index: u32 = 0; index < path.termCount; index += 1) {
+    const isText = tree.termKind(path, index) == literal.TEXT;
+    size += 4;
+    size += isText ? record.sizeOf(pathKey.slot(pathKey.STORED, index)) : literal.TEXT_SIZE_MAX;
+  }
+  return size;
+}
+
+/** Writes the constants of a shape as they were described, and returns their size. */
+export function writeConstants(id: u32, target: usize): u32 {
+  const path = pathOf(shapeTable.template(id));
+  readStored(path, shapeTable.constants(id));
+  let at = target;
+  for (let index: u32 = 0; index < path.termCount; index += 1) {
+    const size = writeTerm(tree.termKind(path, index), pathKey.slot(pathKey.STORED, index), at + 4);
+    store<u32>(at, size);
+    at += 4 + <usize>size;
+  }
+  return <u32>(at - target);
+}
+
+function writeTerm(kind: u32, slot: u64, target: usize): u32 {
+  if (kind == literal.INT) return literal.writeInt(<i64>slot, target);
+  const address = record.addressOf(slot);
+  if (kind == literal.UUID) return literal.writeUuid(address, target);
+  memory.copy(target, address, record.sizeOf(slot));
+  return record.sizeOf(slot);
+}
+
 /** Reads the key that constants in the index make, into the stored side. */
 function readStored(path: Path, constants: u64): void {
   const count = path.termCount;
@@ -309,10 +344,15 @@ function readStored(path: Path, constants: u64): void {
   pathKey.hashSlots(path, pathKey.STORED);
 }
 
+/** REQUIRES: the template has no plan. */
+function pathOf(template: u32): Path {
+  return tree.templateAt(template).path as Path;
+}
+
 /** What the leaf table asks when it splits a leaf. */
 function hashOfSet(set: u32): u64 {
   const id = idSet.first(set);
-  readStored(tree.templateAt(shapeTable.template(id)).path, shapeTable.constants(id));
+  readStored(pathOf(shapeTable.template(id)), shapeTable.constants(id));
   return pathKey.hashOf(pathKey.STORED);
 }
 
@@ -322,9 +362,9 @@ export function verify(): void {
   let entries: u32 = 0;
   for (let id: u32 = 1; id < shapeTable.limit(); id += 1) {
     const template = shapeTable.template(id);
-    if (template == 0) continue;
+    if (template == 0 || !tree.templateAt(template).path) continue;
     assert(shapeTable.isLive(id));
-    const path = tree.templateAt(template).path;
+    const path = pathOf(template);
     readStored(path, shapeTable.constants(id));
     const set = find(path, pathKey.STORED);
     assert(idSet.has(set, id)); // 1, 3

@@ -3,19 +3,27 @@
 // through the regions; what a stop means is read from the words of `run-state.ts`.
 
 import * as commitRing from "./commit-ring";
+import * as accesses from "./access";
 import * as accounting from "./accounting";
 import * as tree from "./condition-tree";
 import * as consumerRegistry from "./consumer-registry";
+import * as definitionIndex from "./definition-index";
 import * as equalityIndex from "./equality-index";
 import * as exchange from "./exchange";
 import * as flushTracker from "./flush-tracker";
 import * as handleTable from "./handle-table";
 import * as hash from "./hash";
 import * as idSet from "./id-set";
+import * as membershipIndex from "./membership-index";
 import { OWNER_COUNT } from "./owners";
 import * as pagePool from "./page-pool";
+import * as partitionMap from "./partition-map";
 import * as pathKey from "./path-key";
 import * as pendingPostings from "./pending-postings";
+import * as plannedShapes from "./planned-shapes";
+import * as plans from "./plan";
+import { Plan } from "./plan";
+import * as rangeIndex from "./range-index";
 import * as record from "./record";
 import * as regions from "./regions";
 import * as relationColumns from "./relation-columns";
@@ -25,6 +33,7 @@ import * as shapeTable from "./shape-table";
 import * as stream from "./stream";
 import * as valueStore from "./value-store";
 import { VALUE_SIZE_MAX } from "./value-store";
+import * as verdicts from "./verdicts";
 
 // --- Router: begin (src/router/router.ts) ------------------------------------------------------
 
@@ -36,8 +45,10 @@ const REFUSED: u32 = 0;
 const ADDED: u32 = 1;
 const CONSTANTS_INVALID: u32 = 2;
 
-/** Three leaf tables, of a page each. */
-const CREATE_PAGES: u32 = 3;
+/** Six leaf tables, of a page each. */
+const CREATE_PAGES: u32 = 6;
+
+let constantsAddress: usize = 0;
 
 /** Makes every structure that routing needs. To be called once, after the hash's seed is set. */
 export function routerCreate(inputBytes: u32, outputBytes: u32, matchCapacity: u32): bool {
@@ -45,7 +56,12 @@ export function routerCreate(inputBytes: u32, outputBytes: u32, matchCapacity: u
   valueStore.create();
   idSet.create();
   tree.create();
+  partitionMap.create();
   equalityIndex.create();
+  membershipIndex.create();
+  rangeIndex.create();
+  definitionIndex.create();
+  accesses.create();
   return regions.create(inputBytes, outputBytes, matchCapacity);
 }
 
@@ -65,9 +81,25 @@ export function routerAddRelation(size: u32): u32 {
   return relation ? relation.id : 0;
 }
 
+export function routerRedescribeRelation(relation: u32, size: u32): bool {
+  scout.forget();
+  return tree.redescribeRelation(tree.relationAt(relation), regions.scratch(), size);
+}
+
 export function routerSetRelationLayout(relation: u32, count: u32): void {
   scout.forget();
   relationColumns.setLayout(tree.relationAt(relation), regions.scratch(), count);
+}
+
+/** The layout of the partition's tuples lies in scratch: a position for each of `count` columns. */
+export function routerLinkPartition(oid: u32, relation: u32, count: u32): bool {
+  scout.forget();
+  return partitionMap.link(oid, relation, regions.scratch(), count);
+}
+
+export function routerUnlinkPartition(oid: u32, relation: u32): void {
+  scout.forget();
+  partitionMap.unlink(oid, relation);
 }
 
 export function routerRemoveRelation(relation: u32): bool {
@@ -75,36 +107,84 @@ export function routerRemoveRelation(relation: u32): bool {
   return tree.removeRelation(tree.relationAt(relation));
 }
 
-export function routerAddTemplate(relation: u32): u32 {
-  return tree.addTemplate(tree.relationAt(relation), regions.scratch());
+/** The plan's description begins `planOffset` behind the template's; 0: it has terms instead. */
+export function routerAddTemplate(relation: u32, planOffset: u32): u32 {
+  const description = regions.scratch();
+  const owner = tree.relationAt(relation);
+  if (planOffset == 0) return tree.addTemplate(owner, description, 0);
+  const plan = plans.add(owner, description + <usize>planOffset);
+  if (!plan) return 0;
+  const id = tree.addTemplate(owner, description, changetype<usize>(plan));
+  if (id == 0) plans.remove(plan);
+  return id;
 }
 
 export function routerRemoveTemplate(template: u32): bool {
-  return tree.removeTemplate(template);
+  const plan = tree.templateAt(template).plan;
+  if (!tree.removeTemplate(template)) return false;
+  if (plan != 0) plans.remove(changetype<Plan>(plan));
+  return true;
 }
 
-export function routerAddShape(id: u32, template: u32, size: u32): u32 {
-  const path = tree.templateAt(template).path;
+/** In scratch: `size` bytes of constants, `entriesSize` of entries if the template has a plan. */
+export function routerAddShape(id: u32, template: u32, size: u32, entriesSize: u32): u32 {
   if (size > VALUE_SIZE_MAX) return CONSTANTS_INVALID;
+  scout.forget();
+  const path = tree.templateAt(template).path;
+  if (!path) return plannedShapes.add(id, template, regions.scratch(), size, entriesSize);
   if (!pathKey.readConstants(path, regions.scratch(), size)) return CONSTANTS_INVALID;
   if (!pagePool.reserve(equalityIndex.pagesForAdd(path, size))) return REFUSED;
-  scout.forget();
   return equalityIndex.add(id, template, path) ? ADDED : REFUSED;
 }
 
-export function routerRemoveShape(id: u32): void {
+/** In scratch: `entriesSize` bytes of entries. */
+export function routerRemoveShape(id: u32, entriesSize: u32): void {
   scout.forget();
-  equalityIndex.remove(id);
+  if (hasPlan(id)) plannedShapes.remove(id, regions.scratch(), entriesSize);
+  else equalityIndex.remove(id);
 }
 
 export function routerFindShape(template: u32, size: u32): u32 {
   const path = tree.templateAt(template).path;
+  if (!path) return definitionIndex.find(template, regions.scratch(), size);
   if (!pathKey.readConstants(path, regions.scratch(), size)) return 0;
   return equalityIndex.findExact(path, record.NEW, template);
 }
 
 export function routerTemplateOf(id: u32): u32 {
   return shapeTable.template(id);
+}
+
+/** Size of the constants of a shape, which are at `routerConstantsAddress`. */
+export function routerReadConstants(id: u32): u32 {
+  if (hasPlan(id)) {
+    constantsAddress = definitionIndex.addressOf(id);
+    return definitionIndex.sizeOf(id);
+  }
+  constantsAddress = regions.scratch();
+  return equalityIndex.writeConstants(id, constantsAddress);
+}
+
+export function routerConstantsAddress(): usize {
+  return constantsAddress;
+}
+
+/** The most bytes that constants may have which `routerReadConstants` writes to scratch. */
+export function routerConstantsSizeMax(id: u32): u32 {
+  return hasPlan(id) ? 0 : equalityIndex.constantsSizeMax(id);
+}
+
+function hasPlan(id: u32): bool {
+  return tree.templateAt(shapeTable.template(id)).plan != 0;
+}
+
+/** While `judgeResiduals` runs: see `verdicts.readColumn`. */
+export function routerReadColumn(side: u32, column: u32): u32 {
+  return verdicts.readColumn(side, column);
+}
+
+export function routerColumnAddress(): usize {
+  return verdicts.lastAddress();
 }
 
 export function routerSetGated(id: u32, isGated: bool): void {
@@ -212,6 +292,11 @@ export function shapeCount(): u32 {
 
 export function shapeIsLive(id: u32): bool {
   return shapeTable.isLive(id);
+}
+
+/** The live id after this one, 0 if it is the last. */
+export function shapeNext(id: u32): u32 {
+  return shapeTable.next(id);
 }
 
 /** 0 for an id that is nobody's. */

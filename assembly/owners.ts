@@ -24,4 +24,13 @@ export const OWNER_CONSUMER_REGISTRY: u32 = 10;
 export const OWNER_FLUSH_TRACKER: u32 = 11;
 export const OWNER_PENDING_POSTINGS: u32 = 12;
 
-export const OWNER_COUNT: u32 = 13;
+export const OWNER_MEMBERSHIP_INDEX: u32 = 13;
+export const OWNER_RANGE_INDEX: u32 = 14;
+/** Definitions of shapes that are more than one AND of equalities, with their constants. */
+export const OWNER_DEFINITION_INDEX: u32 = 15;
+/** Accesses and plans. */
+export const OWNER_ACCESSES: u32 = 16;
+/** Whose partitions a table is. */
+export const OWNER_PARTITION_MAP: u32 = 17;
+
+export const OWNER_COUNT: u32 = 18;

@@ -57,11 +57,22 @@ export function isChange(kind: u32): bool {
   return kind == INSERT || kind == UPDATE || kind == DELETE;
 }
 
+/** The oid of the relation that a row change is of, 0 if it is cut short before. */
+export function oidOfChange(start: usize, end: usize): u32 {
+  return end - start < CHANGE_SIZE_MIN ? 0 : bswap<u32>(load<u32>(start + 1));
+}
+
 /** Opens the sides of a row change in the record. REQUIRES: the message is a row change. */
 export function openChange(start: usize, end: usize): u32 {
   if (end - start < CHANGE_SIZE_MIN) return malformed(state.BAD_MESSAGE_SIZE);
-  relation = tree.findRelation(bswap<u32>(load<u32>(start + 1)));
-  const known = relation;
+  return openChangeOf(tree.findRelation(oidOfChange(start, end)), start, end);
+}
+
+/** The same, as a change of a relation that the row's own is a part of. */
+export function openChangeOf(target: Relation | null, start: usize, end: usize): u32 {
+  if (end - start < CHANGE_SIZE_MIN) return malformed(state.BAD_MESSAGE_SIZE);
+  relation = target;
+  const known = target;
   if (known == null || known.shapeCount == 0) return UNWATCHED;
   record.reset();
   const kind = <u32>load<u8>(start);

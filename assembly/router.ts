@@ -1,7 +1,8 @@
 /**
  * The router: one change in, the shapes that it reaches out, with the body that each of them gets.
  *
- *     record ──> per path: key ──> equality index ──> hits ──> per projection and group: a body
+ *     record ──┬> per path: key ──> equality index ──────┬> hits ──> per projection, group: a body
+ *              └> per access ──> candidates ──> verdicts ┘
  *
  * What becomes of a shape (protocol 7.5, 7.6):
  *
@@ -29,17 +30,21 @@
  */
 
 import * as bodies from "./body-encoder";
+import * as candidates from "./candidates";
 import * as tree from "./condition-tree";
 import { Path, Projection, Relation } from "./condition-tree";
 import * as index from "./equality-index";
 import * as idSet from "./id-set";
 import * as json from "./json-writer";
 import * as pathKey from "./path-key";
+import { ROW_NEW, ROW_OLD } from "./pattern-test";
 import * as record from "./record";
 import { NEW, OLD } from "./record";
 import * as regions from "./regions";
 import * as shapeTable from "./shape-table";
 import { STATE_GATED } from "./shape-table";
+import * as verdicts from "./verdicts";
+import { ID_MASK } from "./verdicts";
 
 /** What became of a change. */
 export const DONE: u32 = 0;
@@ -62,6 +67,7 @@ const MEMBERS_MAX: u32 = 256;
 
 let hitCount: u32 = 0;
 let hitsMax: u32 = 0;
+let isDoubtful_: bool = false;
 let touched: Projection | null = null;
 let bodyEnd: u32 = 0;
 let matchEnd: u32 = 0;
@@ -76,6 +82,7 @@ export function routeInsert(relation: Relation, op: u32): u32 {
     if (path.shapeCount != 0 && pathKey.readRow(path, NEW)) probe(path, NEW, INSERTS);
     path = path.next;
   }
+  if (relation.plannedShapeCount != 0) probeAccesses(relation, false, true);
   return finish(op);
 }
 
@@ -87,6 +94,7 @@ export function routeDelete(relation: Relation, op: u32): u32 {
     if (path.shapeCount != 0 && pathKey.readRow(path, OLD)) probe(path, OLD, DELETES);
     path = path.next;
   }
+  if (relation.plannedShapeCount != 0) probeAccesses(relation, true, false);
   return finish(op);
 }
 
@@ -98,7 +106,13 @@ export function routeUpdate(relation: Relation, op: u32): u32 {
     if (path.shapeCount != 0) probeBoth(path);
     path = path.next;
   }
+  if (relation.plannedShapeCount != 0) probeAccesses(relation, true, true);
   return finish(op);
+}
+
+/** Whether the change that was UNREADABLE has a value that no access can look up. */
+export function isDoubtful(): bool {
+  return isDoubtful_;
 }
 
 /** How many matches were kept since the last call. */
@@ -146,6 +160,33 @@ function probe(path: Path, side: u32, group: u32): void {
   }
 }
 
+/** Finds the shapes of templates that have a plan. */
+function probeAccesses(relation: Relation, hasOld: bool, hasNew: bool): void {
+  candidates.collect(relation, hasOld, hasNew);
+  isDoubtful_ = candidates.isDoubtful();
+  if (!isReadable()) {
+    candidates.forget();
+    return;
+  }
+  if (candidates.count() > candidates.room()) {
+    candidates.forget();
+    hitCount = hitsMax + 1; // As if all had been reached: there is too little room.
+    return;
+  }
+  if (candidates.count() == 0) return;
+  verdicts.judge(relation);
+  isDoubtful_ = candidates.isDoubtful();
+  const list = candidates.list();
+  const end = list + ((<usize>candidates.count()) << 2);
+  for (let at = list; at < end; at += 4) {
+    const verdict = load<u32>(at);
+    const rows = verdict & (ROW_OLD | ROW_NEW);
+    if (rows == 0) continue;
+    const group = rows == ROW_OLD ? DELETES : rows == ROW_NEW ? INSERTS : UPDATES;
+    hit(verdict & ID_MASK, group);
+  }
+}
+
 /** Notes that a shape is reached. Beyond the room there is it only counts. */
 function hit(id: u32, group: u32): void {
   hitCount += 1;
@@ -179,6 +220,7 @@ function chainOf(projection: Projection, group: u32): usize {
 
 function begin(): void {
   hitCount = 0;
+  isDoubtful_ = false;
   hitsMax = regions.matchesMax() - regions.matches();
   touched = null;
 }
@@ -210,7 +252,7 @@ function finish(op: u32): u32 {
 
 /** Whether the record has turned out as it should so far. */
 function isReadable(): bool {
-  return record.faultFound() == 0 && !record.lacksValue();
+  return record.faultFound() == 0 && !record.lacksValue() && !isDoubtful_;
 }
 
 function writeProjection(projection: Projection, op: u32): bool {

@@ -51,6 +51,7 @@ export const MALFORMED: u32 = 8;
 export const OLD_ROW_MISSING: u32 = 1;
 export const TOAST_MISSING: u32 = 2;
 export const ROW_TOO_NARROW: u32 = 3;
+export const VALUE_UNREADABLE: u32 = 4;
 
 /** `MalformedReason` of the door. */
 export const BAD_FRAME: u32 = 1;

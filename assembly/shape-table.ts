@@ -69,6 +69,9 @@ export const STATE_GATED: u32 = 4;
 export const STATE_AWAITED: u32 = 8;
 /** It is in the flush tracker. */
 export const STATE_UNFLUSHED: u32 = 16;
+/** While a change is routed: it was found for the old row, for the new one (`candidates.ts`). */
+export const STATE_MARK_OLD: u32 = 32;
+export const STATE_MARK_NEW: u32 = 64;
 
 const CHUNK_SHIFT: u32 = 14;
 const CHUNK_ROWS: u32 = 16384;
@@ -136,6 +139,14 @@ export function currentEpoch(): u32 {
 
 export function isLive(id: u32): bool {
   return id != NONE && id < top && (state(id) & STATE_LIVE) != 0;
+}
+
+/** The live id after this one, NONE if it is the last. */
+export function next(id: u32): u32 {
+  for (let after = id + 1; after < top; after += 1) {
+    if ((state(after) & STATE_LIVE) != 0) return after;
+  }
+  return NONE;
 }
 
 /** Number of live shapes. */

@@ -17,7 +17,10 @@
 
 import * as commitRing from "./commit-ring";
 import * as bodies from "./body-encoder";
+import * as tree from "./condition-tree";
 import { Relation } from "./condition-tree";
+import * as partitionMap from "./partition-map";
+import { Link } from "./partition-map";
 import * as pgoutput from "./pgoutput";
 import * as record from "./record";
 import * as regions from "./regions";
@@ -42,6 +45,8 @@ let op: u32 = 0;
 /** Whether a body of this transaction was written. */
 let hasReached: bool = false;
 let stopsAtEveryCommit: bool = false;
+/** Number of the change of a partition that is pending, for `relation.routedIn`. 0 is none. */
+let changeSerial: u32 = 1;
 
 export function skipTo(lsn: u64): void {
   skipLsn = lsn;
@@ -71,6 +76,7 @@ export function reset(): void {
   isInTransaction = false;
   isSkipped = false;
   hasReached = false;
+  changeSerial += 1;
   op = 0;
 }
 
@@ -167,24 +173,80 @@ function commit(start: usize, end: usize): u32 {
 
 function change(kind: u32, start: usize, end: usize): u32 {
   if (!isInTransaction) return malformed(state.BAD_TRANSACTION);
-  if (isSkipped || scout.isUnwanted(wire.frameStart())) return pass();
-  const what = pgoutput.openChange(start, end);
-  if (what == pgoutput.MALFORMED) return malformed(pgoutput.reasonFound());
-  if (what == pgoutput.UNWATCHED) return pass();
-  const relation = pgoutput.relationOfChange();
-  if (what == pgoutput.UNROUTABLE) return unroutable(relation, pgoutput.reasonFound());
+  if (isSkipped) return pass();
+  const oid = pgoutput.oidOfChange(start, end);
+  const link = partitionMap.linksOf(oid);
+  if (!link) {
+    if (scout.isUnwanted(wire.frameStart())) return pass();
+    const what = pgoutput.openChange(start, end);
+    if (what == pgoutput.MALFORMED) return malformed(pgoutput.reasonFound());
+    if (what == pgoutput.UNWATCHED) return pass();
+    const relation = pgoutput.relationOfChange();
+    const outcome =
+      what == pgoutput.UNROUTABLE
+        ? unroutable(relation, pgoutput.reasonFound())
+        : route(kind, relation);
+    if (isDone(outcome)) pass();
+    return outcome;
+  }
+  return partitionChange(kind, oid, link, start, end);
+}
 
+/**
+ * A change of a partition is one for its own shapes and one for those of every table that it is a
+ * part of. A stop in between leaves the frame pending, and `routedIn` tells who has had it.
+ */
+function partitionChange(kind: u32, oid: u32, first: Link, start: usize, end: usize): u32 {
+  let outcome = routeTo(tree.findRelation(oid), kind, start, end);
+  let link: Link | null = first;
+  while (link && outcome == GO_ON) {
+    const relation = tree.relationAt(link.relation);
+    if (partitionMap.useLayout(link, relation)) {
+      outcome = routeTo(relation, kind, start, end);
+      partitionMap.restoreLayout(relation);
+    } else if (relation.routedIn != changeSerial) {
+      relation.routedIn = changeSerial;
+      outcome = unroutable(relation, state.ROW_TOO_NARROW);
+    }
+    link = link.next;
+  }
+  if (outcome != GO_ON) return outcome;
+  changeSerial += 1;
+  return pass();
+}
+
+function routeTo(relation: Relation | null, kind: u32, start: usize, end: usize): u32 {
+  if (!relation || relation.routedIn == changeSerial) return GO_ON;
+  const what = pgoutput.openChangeOf(relation, start, end);
+  if (what == pgoutput.MALFORMED) return malformed(pgoutput.reasonFound());
+  if (what == pgoutput.UNWATCHED) return GO_ON;
+  const outcome =
+    what == pgoutput.UNROUTABLE
+      ? unroutable(relation, pgoutput.reasonFound())
+      : route(kind, relation);
+  if (isDone(outcome)) relation.routedIn = changeSerial;
+  return outcome;
+}
+
+/** Whether nothing is left to do for the relation, be there a stop or not. */
+function isDone(outcome: u32): bool {
+  return outcome == GO_ON || outcome == state.UNROUTABLE;
+}
+
+/** Routes a change that is open. */
+function route(kind: u32, relation: Relation): u32 {
   let result: u32;
   if (kind == pgoutput.INSERT) result = router.routeInsert(relation, op);
   else if (kind == pgoutput.DELETE) result = router.routeDelete(relation, op);
   else result = router.routeUpdate(relation, op);
   if (result == router.DONE) {
     if (router.takeReach() != 0) hasReached = true;
-    return pass();
+    return GO_ON;
   }
   if (result == router.NO_ROOM) return noRoom();
   if (record.faultFound() != 0) return malformed(record.faultFound());
-  return unroutable(relation, state.TOAST_MISSING);
+  const isMissing = record.lacksValue();
+  return unroutable(relation, isMissing ? state.TOAST_MISSING : state.VALUE_UNREADABLE);
 }
 
 /** Counts the change and goes on behind it. */
@@ -206,11 +268,8 @@ function noRoom(): u32 {
   return state.NEEDS_GROWTH;
 }
 
-/**
- * Passes over a change that cannot be routed exactly, with a stop if it is the first of its kind.
- */
+/** A change that cannot be routed exactly is a stop if it is the first of its kind. */
 function unroutable(relation: Relation, reason: u32): u32 {
-  pass();
   if (relation.reportedIn == serial) return GO_ON;
   relation.reportedIn = serial;
   state.set(state.RELATION, relation.id);

@@ -1,18 +1,22 @@
 // What only tests may do: the structures behind the ABI, one by one, and their `verify`. Builds for
-// tests have two entries, `index.ts` and this file; nothing imports it.
+// tests have `index.ts`, this file and `testing-indexes.ts` as entries; nothing imports them.
 
 import * as blockPool from "./block-pool";
 import * as tree from "./condition-tree";
 import * as consumerRegistry from "./consumer-registry";
+import * as definitionIndex from "./definition-index";
 import * as equalityIndex from "./equality-index";
 import * as flushTracker from "./flush-tracker";
 import * as handleTable from "./handle-table";
 import * as hash from "./hash";
 import * as idSet from "./id-set";
 import * as leafTable from "./leaf-table";
+import * as membershipIndex from "./membership-index";
 import { OWNER_EQUALITY_INDEX, OWNER_IO } from "./owners";
 import * as pagePool from "./page-pool";
+import * as partitionMap from "./partition-map";
 import * as pendingPostings from "./pending-postings";
+import * as rangeIndex from "./range-index";
 import * as rowPool from "./row-pool";
 import * as shapeTable from "./shape-table";
 import * as valueStore from "./value-store";
@@ -313,11 +317,47 @@ export function postingsVerify(): void {
 export function routerVerify(): void {
   tree.verify();
   equalityIndex.verify();
+  membershipIndex.verify();
+  definitionIndex.verify();
   valueStore.verify();
   idSet.verifyAll();
   pagePool.verify();
 }
 /** What is left in the index, the store and the sets: 0 when every shape is gone. */
 export function routerLeftovers(): u32 {
-  return equalityIndex.count() + valueStore.count() + idSet.setCount();
+  const indexed = equalityIndex.count() + membershipIndex.count() + rangeIndex.total();
+  return indexed + definitionIndex.count() + valueStore.count() + idSet.setCount();
+}
+
+// The partition map. Its oids and relations are numbers of the test's own.
+
+export function partitionsCreate(): void {
+  if (!pagePool.reserve(1)) unreachable();
+  partitionMap.create();
+}
+export function partitionLink(oid: u32, relation: u32, positions: usize, count: u32): bool {
+  return partitionMap.link(oid, relation, positions, count);
+}
+export function partitionUnlink(oid: u32, relation: u32): void {
+  partitionMap.unlink(oid, relation);
+}
+/** Lists the relations that a table is linked to; returns how many. */
+export function partitionLinks(oid: u32, out: usize): u32 {
+  let count: u32 = 0;
+  let link = partitionMap.linksOf(oid);
+  while (link) {
+    store<u32>(out + ((<usize>count) << 2), link.relation);
+    count += 1;
+    link = link.next;
+  }
+  return count;
+}
+export function partitionCount(): u32 {
+  return partitionMap.count();
+}
+export function partitionLiveBytes(): u32 {
+  return <u32>partitionMap.liveBytes();
+}
+export function partitionVerify(): void {
+  partitionMap.verify();
 }

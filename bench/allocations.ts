@@ -15,12 +15,12 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { getHeapStatistics } from "node:v8";
 import type { RoutingEngine } from "./baseline/routing-engine.ts";
-import { createEngine, ENGINE_NAMES, type EngineName } from "./engines.ts";
+import { createEngine, EQUALITY_ENGINES, type EqualityEngineName } from "./engines.ts";
 import { collectGarbage, GcWatch, median } from "./measure.ts";
 import { ALL_COLUMNS, cutStream, makeWalStream, ORDERS, TENANT_COLUMN } from "./wal-stream.ts";
 
 export interface AllocationOptions {
-  readonly subject: EngineName | "canary";
+  readonly subject: EqualityEngineName | "canary";
   readonly rowCount: number;
   readonly rowsPerTransaction: number;
 }
@@ -122,7 +122,7 @@ function answerParent(): void {
 async function printTable(rowCount: number): Promise<void> {
   process.stdout.write("| engine | rows | rows per tx | bytes of heap per unwanted row |\n");
   process.stdout.write("| --- | ---: | ---: | ---: |\n");
-  for (const subject of ["canary", ...ENGINE_NAMES] as const) {
+  for (const subject of ["canary", ...EQUALITY_ENGINES] as const) {
     for (const rowsPerTransaction of [1000, 1]) {
       const { bytesPerRow } = await measureAllocation({ subject, rowCount, rowsPerTransaction });
       const cells = [subject, rowCount, rowsPerTransaction, bytesPerRow.toFixed(3)];

@@ -1,6 +1,7 @@
 /** The router of this project behind the interface of the benchmark. */
 
 import { readFileSync } from "node:fs";
+import type { Access } from "../src/model/access-plan.ts";
 import { encodeConstants } from "../src/model/constants-codec.ts";
 import type { RelationId, ShapeId, StorageKey, TemplateId } from "../src/model/ids.ts";
 import { Accounting } from "../src/router/accounting.ts";
@@ -21,7 +22,7 @@ import {
 const REMOVALS_PER_EPOCH = 1024;
 
 /** Owners that hold the same whatever the number of shapes, and pages that nobody holds. */
-const NOT_OF_SHAPES: readonly string[] = ["free", "static", "page pool", "input and output"];
+export const NOT_OF_SHAPES: readonly string[] = ["free", "static", "page pool", "input and output"];
 
 class CoreEngine implements RoutingEngine<number> {
   readonly name = "core";
@@ -47,7 +48,12 @@ class CoreEngine implements RoutingEngine<number> {
   }
 
   addTemplate(relation: number, spec: TemplateSpec): number {
-    return granted(this.#router.addTemplate(relation as RelationId, spec));
+    const { terms, columns, replica } = spec;
+    const branches: readonly Access[] = [
+      terms.length === 0 ? { type: "all" } : { type: "equality", terms },
+    ];
+    const plan = { branches, isExact: true, isConjunction: true };
+    return granted(this.#router.addTemplate(relation as RelationId, { plan, columns, replica }));
   }
 
   add(template: number, constants: readonly string[]): number {
@@ -135,13 +141,13 @@ export function makeEmptyCall(): () => number {
 
 let compiled: WebAssembly.Module | undefined;
 
-function createCore(): Core {
+export function createCore(): Core {
   compiled ??= new WebAssembly.Module(readFileSync(new URL("../build/core.wasm", import.meta.url)));
   // A fixed seed: a run follows from its parameters alone.
   return new Core(compiled, { seed: [1, 2] });
 }
 
-function granted<Id>(id: Id | undefined): Id {
+export function granted<Id>(id: Id | undefined): Id {
   if (id === undefined) throw new RangeError("out of memory");
   return id;
 }

@@ -6,11 +6,21 @@ import { StringKeyedEngine } from "./baseline/string-keyed.ts";
 import { StringStagedEngine } from "./baseline/string-staged.ts";
 import { createCoreEngine } from "./core-engine.ts";
 
-export const ENGINE_NAMES = ["string-staged", "string-keyed", "integer-keyed", "core"] as const;
+/** Those that route conjunctions of equalities; `classes/ordinary.ts` is for all other classes. */
+export const EQUALITY_ENGINES = ["string-staged", "string-keyed", "integer-keyed", "core"] as const;
+export type EqualityEngineName = (typeof EQUALITY_ENGINES)[number];
+
+export const ENGINE_NAMES = [
+  "string-staged",
+  "string-keyed",
+  "integer-keyed",
+  "ordinary",
+  "core",
+] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
 
 /** Callers treat references as opaque, so one type stands for all. */
-export function createEngine(name: EngineName): RoutingEngine {
+export function createEngine(name: EqualityEngineName): RoutingEngine {
   switch (name) {
     case "string-staged":
       return new StringStagedEngine();

@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { ENGINE_NAMES } from "./engines.ts";
 import { describeEnvironment } from "./environment.ts";
 import { makeReport, type Run } from "./report.ts";
-import { WORKLOAD_NAMES, type Measurements, type WorkloadOptions } from "./workloads.ts";
+import { runsOn, WORKLOAD_NAMES, type Measurements, type WorkloadOptions } from "./workloads.ts";
 
 const USAGE = `Options, each with its default:
   --workload ${WORKLOAD_NAMES.join(",")}
@@ -98,7 +98,7 @@ async function runAll(plan: Plan): Promise<Run[]> {
   for (const workload of plan.workloads) {
     for (const shapeCount of plan.shapeCounts) {
       for (let round = 1; round <= plan.roundCount; round += 1) {
-        for (const engine of plan.engines) {
+        for (const engine of plan.engines.filter((name) => runsOn(workload, name))) {
           process.stderr.write(`${workload}, ${shapeCount} shapes, round ${round}: ${engine}\n`);
           const { rowCount, seed } = plan;
           const measurements = await runChild({ workload, engine, shapeCount, rowCount, seed });

@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { Bench } from "tinybench";
 import type { RoutingEngine } from "./baseline/routing-engine.ts";
 import { makeEmptyCall } from "./core-engine.ts";
-import { createEngine, ENGINE_NAMES, type EngineName } from "./engines.ts";
+import { createEngine, EQUALITY_ENGINES, type EqualityEngineName } from "./engines.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { Random } from "./random.ts";
 import { ALL_COLUMNS, ORDERS, TENANT_COLUMN } from "./wal-stream.ts";
@@ -20,12 +20,12 @@ import { ALL_COLUMNS, ORDERS, TENANT_COLUMN } from "./wal-stream.ts";
 const BATCH = 1000;
 
 interface Subject {
-  readonly name: EngineName;
+  readonly name: EqualityEngineName;
   readonly engine: RoutingEngine;
   readonly template: number;
 }
 
-function makeSubject(name: EngineName, shapeCount: number): Subject {
+function makeSubject(name: EqualityEngineName, shapeCount: number): Subject {
   const engine = createEngine(name);
   const terms = [{ column: TENANT_COLUMN, kind: "int" as const }];
   const relation = engine.addRelation(ORDERS);
@@ -75,7 +75,7 @@ function addTasks(bench: Bench, { name, engine, template }: Subject, shapeCount:
 const { values } = parseArgs({ options: { shapes: { type: "string", default: "100000" } } });
 const shapeCount = Number(values.shapes);
 const bench = new Bench({ time: 300, warmupTime: 100 });
-for (const name of ENGINE_NAMES) addTasks(bench, makeSubject(name, shapeCount), shapeCount);
+for (const name of EQUALITY_ENGINES) addTasks(bench, makeSubject(name, shapeCount), shapeCount);
 const call = makeEmptyCall();
 bench.add("a call into the core that reads one word", () => {
   for (let count = 0; count < BATCH; count += 1) call();

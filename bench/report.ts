@@ -52,6 +52,8 @@ const METRICS: readonly Metric[] = [
   metric("add\\.longestBatchMs", "less", "longest batch of 1,024 adds, ms", ms, true),
   metric("add\\.gcMs", "less", "GC while adding, ms", ms),
   metric("add\\.gcLongestMs", "less", "longest GC while adding, ms", ms),
+  metric("remove\\.perSecond", "more", "found and removed per s", rate, true),
+  metric("addAgain\\.perSecond", "more", "added again per s", rate, true),
   metric("find\\.perSecond", "more", "shapes found by definition per s", rate, true),
   metric("churn\\.pairsPerSecond", "more", "found, removed and added again per s", rate, true),
   metric("churn\\.longestBatchMs", "less", "longest batch of 1,024 of them, ms", ms, true),
@@ -67,6 +69,7 @@ const METRICS: readonly Metric[] = [
   metric(`${ROUTE}\\.bodies\\.longestCallMs`, "less", `${STREAM}: longest call, ms`, ms),
   metric(`${ROUTE}\\.bodies\\.gcMs`, "less", `${STREAM}: GC, ms`, ms),
   metric(`${ROUTE}\\.bodies\\.matchesPerRow`, "same", `${STREAM}: matches per row`, bytes),
+  metric("memory\\.coreMib", "neither", "memory: structures of the core, MiB", bytes),
   metric(`${MEMORY}\\.structure\\.(.+)`, "neither", "$1: bytes per shape in $2", bytes),
 ];
 

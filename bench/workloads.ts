@@ -4,10 +4,13 @@
  *     equality-distinct   N shapes `tenant_id = n`, every n once: memory, registration, routing
  *     equality-shared     N shapes over 1,000 tenants that differ in columns and mode: fan-out
  *     churn               N shapes, of which some are removed and others added, scattered
+ *     in-list ... mix     N shapes of another class of WHERE, see `classes/classes.ts`
  */
 
 import type { RoutingEngine, TemplateSpec } from "./baseline/routing-engine.ts";
-import { createEngine, type EngineName } from "./engines.ts";
+import { CLASS_NAMES, type ClassName } from "./classes/classes.ts";
+import { runClass } from "./classes/workload.ts";
+import { createEngine, type EngineName, type EqualityEngineName } from "./engines.ts";
 import {
   collectGarbage,
   GcWatch,
@@ -20,7 +23,8 @@ import {
 import { Random } from "./random.ts";
 import { ALL_COLUMNS, cutStream, makeWalStream, ORDERS, TENANT_COLUMN } from "./wal-stream.ts";
 
-export const WORKLOAD_NAMES = ["equality-distinct", "equality-shared", "churn"] as const;
+export const EQUALITY_WORKLOADS = ["equality-distinct", "equality-shared", "churn"] as const;
+export const WORKLOAD_NAMES = [...EQUALITY_WORKLOADS, ...CLASS_NAMES] as const;
 export type WorkloadName = (typeof WORKLOAD_NAMES)[number];
 
 export interface WorkloadOptions {
@@ -29,6 +33,12 @@ export interface WorkloadOptions {
   readonly shapeCount: number;
   readonly rowCount: number;
   readonly seed: number;
+}
+
+/** Of the workloads that are conjunctions of equalities. */
+interface EqualityOptions extends WorkloadOptions {
+  readonly workload: (typeof EQUALITY_WORKLOADS)[number];
+  readonly engine: EqualityEngineName;
 }
 
 /** Metric by name; see `report.ts` for what they are called and which way is better. */
@@ -42,7 +52,28 @@ const REPLAYS = 3;
 
 type Definition = readonly [template: number, constants: readonly string[]];
 
+/** Whether an engine takes part: classes are measured against one that has their indexes. */
+export function runsOn(workload: WorkloadName, engine: EngineName): boolean {
+  if (isClass(workload)) return engine === "ordinary" || engine === "core";
+  return engine !== "ordinary";
+}
+
 export async function runWorkload(options: WorkloadOptions): Promise<Measurements> {
+  const { workload, engine } = options;
+  if (isClass(workload)) {
+    if (engine !== "ordinary" && engine !== "core")
+      throw new RangeError(`${engine} has no classes`);
+    return runClass({ ...options, name: workload, engine });
+  }
+  if (engine === "ordinary") throw new RangeError(`${engine} is for classes alone`);
+  return runEqualities({ ...options, workload, engine });
+}
+
+function isClass(workload: WorkloadName): workload is ClassName {
+  return (CLASS_NAMES as readonly string[]).includes(workload);
+}
+
+async function runEqualities(options: EqualityOptions): Promise<Measurements> {
   switch (options.workload) {
     case "equality-distinct":
       return equalityDistinct(options);
@@ -53,7 +84,7 @@ export async function runWorkload(options: WorkloadOptions): Promise<Measurement
   }
 }
 
-async function equalityDistinct(options: WorkloadOptions): Promise<Measurements> {
+async function equalityDistinct(options: EqualityOptions): Promise<Measurements> {
   const subject = await Subject.create(options);
   await subject.build();
   subject.find(200_000);
@@ -66,7 +97,7 @@ async function equalityDistinct(options: WorkloadOptions): Promise<Measurements>
   return subject.measurements;
 }
 
-async function equalityShared(options: WorkloadOptions): Promise<Measurements> {
+async function equalityShared(options: EqualityOptions): Promise<Measurements> {
   const subject = await Subject.create(options);
   await subject.build();
   // A definition is told from the others of its tenant one by one, so fewer are looked for.
@@ -83,7 +114,7 @@ async function equalityShared(options: WorkloadOptions): Promise<Measurements> {
   return subject.measurements;
 }
 
-async function churn(options: WorkloadOptions): Promise<Measurements> {
+async function churn(options: EqualityOptions): Promise<Measurements> {
   const subject = await Subject.create(options);
   await subject.build();
   await subject.churn(Math.min(options.shapeCount, 200_000));
@@ -105,7 +136,7 @@ interface Holding {
 /** One engine with its shapes, and what was measured of it. */
 class Subject {
   readonly measurements: Measurements = {};
-  readonly #options: WorkloadOptions;
+  readonly #options: EqualityOptions;
   readonly #engine: RoutingEngine;
   readonly #templates: readonly number[];
   /** Before there was an engine. */
@@ -113,7 +144,7 @@ class Subject {
   /** Once there was one, without shapes. */
   #empty: Holding = { committedBytes: 0, liveBytes: 0 };
 
-  private constructor(options: WorkloadOptions, before: Memory) {
+  private constructor(options: EqualityOptions, before: Memory) {
     this.#options = options;
     this.#before = before;
     this.#engine = createEngine(options.engine);
@@ -123,7 +154,7 @@ class Subject {
     this.#templates = specs.map((spec) => this.#engine.addTemplate(relation, spec));
   }
 
-  static async create(options: WorkloadOptions): Promise<Subject> {
+  static async create(options: EqualityOptions): Promise<Subject> {
     warmUp(options.engine);
     const subject = new Subject(options, await settledMemory());
     subject.#empty = subject.#holding(await settledMemory());
@@ -274,7 +305,7 @@ class Subject {
 }
 
 /** Has the code compiled, so that it is not counted as memory of the shapes. */
-function warmUp(name: EngineName): void {
+function warmUp(name: EqualityEngineName): void {
   const engine = createEngine(name);
   const template = engine.addTemplate(engine.addRelation(ORDERS), ONE_TEMPLATE);
   const count = 5_000;
@@ -304,7 +335,7 @@ const ONE_TEMPLATE: TemplateSpec = {
  * As many templates as it takes to have N shapes on 1,000 tenants: all on one path, in four
  * projections, so that a row has four bodies and N / 1,000 shapes.
  */
-function sharedTemplates({ shapeCount }: WorkloadOptions): TemplateSpec[] {
+function sharedTemplates({ shapeCount }: EqualityOptions): TemplateSpec[] {
   return Array.from({ length: Math.ceil(shapeCount / SHARED_TENANTS) }, (_, index) => ({
     terms: TENANT_TERMS,
     columns: (index & 1) === 0 ? ALL_COLUMNS : [0, TENANT_COLUMN],

@@ -8,9 +8,12 @@
 
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { pino } from "pino";
 import { ConfigError, readConfig, type Config } from "./config.ts";
 import { DEMO_DIRECTORY, startDemoDatabase } from "./demo.ts";
+import { developmentCertificate, type Certificate } from "./http/https-certificate.ts";
+import { systemClock } from "./lib/clock.ts";
 import { LitzError } from "./lib/errors.ts";
 import { createSyncService } from "./sync-service.ts";
 
@@ -58,13 +61,13 @@ async function serve(environment: Environment): Promise<void> {
     const config = readConfig({ ...draft, ...(postgres && { DATABASE_URL: postgres.url }) });
     const service = createSyncService({ config, logger });
     stops.unshift(() => service.stop());
-    const server = service.httpServer();
+    const certificate = config.isHttpsForDevelopment ? await certificateFor(config) : undefined;
+    const server = service.httpServer(certificate);
     stops.unshift(() => server.close());
     await server.listen({ port: config.port, host: config.host });
     await service.start();
-    process.stdout.write(
-      banner(config, listeningPort(server.addresses()) ?? config.port, postgres?.url),
-    );
+    const port = listeningPort(server.addresses()) ?? config.port;
+    process.stdout.write(banner(config, port, { demoUrl: postgres?.url, certificate }));
   } catch (error) {
     await stop();
     throw error;
@@ -108,21 +111,38 @@ function demoPort(environment: Environment): number | undefined {
   throw new ConfigError("LITZ_POSTGRES_PORT", text, "a port from 0 (any that is free) to 65535");
 }
 
-function banner(config: Config, port: number, demoUrl: string | undefined): string {
+/** Kept beside the data, so that whoever trusted it once is not asked again. */
+async function certificateFor(config: Config): Promise<Certificate> {
+  const directory = config.isStorageTemporary ? undefined : join(config.storageDirectory, "https");
+  return developmentCertificate(directory, systemClock);
+}
+
+interface BannerParts {
+  readonly demoUrl: string | undefined;
+  readonly certificate: Certificate | undefined;
+}
+
+function banner(config: Config, port: number, { demoUrl, certificate }: BannerParts): string {
   const host = config.host === "::" || config.host === "0.0.0.0" ? "localhost" : config.host;
   const secret = config.secret === undefined ? "" : "&secret=$ELECTRIC_SECRET";
-  const url = `http://${host}:${port}/v1/shape?table=items&where=tenant_id=1&offset=-1${secret}`;
+  const origin = `${certificate === undefined ? "http" : "https"}://${host}:${port}`;
+  const curl = certificate === undefined ? "curl -i" : "curl -ik";
+  const url = `${origin}/v1/shape?table=items&where=tenant_id=1&offset=-1${secret}`;
   const lines = [
     "",
-    `  litz ${version()} serves http://${host}:${port}`,
+    `  litz ${version()} serves ${origin}`,
     `  storage   ${config.isStorageTemporary ? "temporary" : config.storageDirectory}`,
   ];
+  if (certificate !== undefined) {
+    const where = certificate.path ?? "kept nowhere";
+    lines.push(`  https     HTTP/2 for development, with a certificate of its own: ${where}`);
+  }
   if (demoUrl === undefined) {
     lines.push("  database  the one in DATABASE_URL", "");
-    lines.push(`  try       curl -i '${url.replace("items&where=tenant_id=1", "<table>")}'`);
+    lines.push(`  try       ${curl} '${url.replace("items&where=tenant_id=1", "<table>")}'`);
   } else {
     lines.push(`  database  ${demoUrl}  (embedded, kept in ${DEMO_DIRECTORY}/postgres)`, "");
-    lines.push(`  try       curl -i '${url}'`);
+    lines.push(`  try       ${curl} '${url}'`);
   }
   lines.push("  stop      Ctrl-C", "", "");
   return lines.join("\n");

@@ -30,16 +30,24 @@ export interface Config {
   readonly replicationStreamId: string;
   readonly manualTablePublishing: boolean;
   readonly dropSlotOnShutdown: boolean;
+  /** How often tables are compared with the catalog: changes without a row show nowhere else. */
+  readonly catalogReconcileIntervalMs: number;
 
   /** Undefined: insecure mode, chosen explicitly. */
   readonly secret: string | undefined;
   readonly port: number;
   readonly host: string;
+  /** HTTP/2 with a certificate made here, for development; HTTP/1.1 in the clear otherwise. */
+  readonly isHttpsForDevelopment: boolean;
   readonly enableDelete: boolean;
   readonly cacheMaxAgeSeconds: number;
   readonly cacheStaleAgeSeconds: number;
   readonly longPollTimeoutMs: number;
+  /** How long an event stream is kept open before its client has to connect again. */
+  readonly sseTimeoutMs: number;
   readonly maxConcurrentRequests: { readonly initial: number; readonly existing: number };
+  /** Whether bodies are compressed for clients that accept it. Off where a proxy does that. */
+  readonly isCompressing: boolean;
   /** How long a request waits for a service that is starting. */
   readonly readyTimeoutMs: number;
   /** How long a reader may take no byte of an answer before its connection is reset. */
@@ -56,13 +64,21 @@ export interface Config {
   readonly rowBytesMax: number;
   /** Bytes of linear memory; new shapes get a 503 beyond. */
   readonly coreMemoryMax: number;
+  /** More go within a minute, those that were asked for longest ago. Undefined: no limit. */
+  readonly shapesMax: number | undefined;
 
   readonly logLevel: LogLevel;
+  /** Variables that ask for what upstream does and litz does not: worth a warning. */
+  readonly withoutEffect: readonly string[];
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const MIB = 1024 * 1024;
+/** Ids are 24 bits wide, less what sets of shapes take (`assembly/shape-table.ts`). */
+const SHAPES_MAX = 11_184_810;
+/** Upstream's floor: connections are not dropped and made again all the time. */
+const IDLE_TIMEOUT_MS_MIN = 30_000;
 
 /**
  * @throws {ConfigError} for the first variable that is wrong.
@@ -87,15 +103,25 @@ export function readConfig(environment: Environment): Config {
     ),
     manualTablePublishing: read.boolean("ELECTRIC_MANUAL_TABLE_PUBLISHING"),
     dropSlotOnShutdown: read.boolean("CLEANUP_REPLICATION_SLOTS_ON_SHUTDOWN"),
+    catalogReconcileIntervalMs: read.duration(
+      "ELECTRIC_TWEAKS_SCHEMA_RECONCILER_PERIOD",
+      60_000,
+      100,
+      86_400_000,
+    ),
 
     secret: read.secret(),
     port: read.integer("ELECTRIC_PORT", 3000, 0, 65_535),
     host: read.boolean("ELECTRIC_LISTEN_ON_IPV6") ? "::" : (read.text("LITZ_HOST") ?? "0.0.0.0"),
+    isHttpsForDevelopment:
+      read.pattern("LITZ_HTTPS", "off", /^(?:off|dev)$/, "off or dev") === "dev",
     enableDelete: read.boolean("ELECTRIC_ENABLE_INTEGRATION_TESTING"),
     cacheMaxAgeSeconds: read.integer("ELECTRIC_CACHE_MAX_AGE", 60, 0, 31_536_000),
     cacheStaleAgeSeconds: read.integer("ELECTRIC_CACHE_STALE_AGE", 300, 0, 31_536_000),
     longPollTimeoutMs: read.integer("ELECTRIC_LONG_POLL_TIMEOUT", 20_000, 0, 600_000),
+    sseTimeoutMs: read.integer("ELECTRIC_SSE_TIMEOUT", 60_000, 1, 600_000),
     maxConcurrentRequests: read.requestLimits("ELECTRIC_MAX_CONCURRENT_REQUESTS"),
+    isCompressing: read.pattern("LITZ_COMPRESSION", "on", /^(?:on|off)$/, "on or off") === "on",
     readyTimeoutMs: read.duration("LITZ_READY_TIMEOUT", 5_000, 0, 600_000),
     stalledReaderTimeoutMs: read.duration("LITZ_STALLED_READER_TIMEOUT", 60_000, 1_000, 3_600_000),
 
@@ -113,8 +139,14 @@ export function readConfig(environment: Environment): Config {
     snapshotBufferBytesMax: read.size("LITZ_SNAPSHOT_BUFFER_MAX", 64 * MIB, MIB, 1024 * MIB),
     rowBytesMax: read.size("LITZ_ROW_MAX", 256 * MIB, MIB, 1024 * MIB),
     coreMemoryMax: read.size("LITZ_CORE_MEMORY_MAX", 4096 * MIB, 32 * MIB, 4096 * MIB),
+    shapesMax: read.optionalInteger(
+      ["ELECTRIC_MAX_SHAPES", "ELECTRIC_EXPERIMENTAL_MAX_SHAPES"],
+      1,
+      SHAPES_MAX,
+    ),
 
     logLevel: read.logLevel("ELECTRIC_LOG_LEVEL"),
+    withoutEffect: read.withoutEffect(),
   };
 }
 
@@ -154,6 +186,12 @@ class Reader {
       throw new ConfigError(name, text, `a whole number from ${min} to ${max}`);
     }
     return value;
+  }
+
+  /** The first of the names that is set decides. */
+  optionalInteger(names: readonly string[], min: number, max: number): number | undefined {
+    const name = names.find((each) => this.text(each) !== undefined);
+    return name === undefined ? undefined : this.integer(name, min, min, max);
   }
 
   /** Milliseconds, with the suffixes that upstream takes. */
@@ -215,16 +253,33 @@ class Reader {
     return secret;
   }
 
+  /** `ELECTRIC_STORAGE` goes before the older name, which alone knows FILE (protocol 15). */
   isStorageTemporary(): boolean {
-    const name =
+    const [name, onDisk] =
       this.text("ELECTRIC_STORAGE") === undefined
-        ? "ELECTRIC_PERSISTENT_STATE"
-        : "ELECTRIC_STORAGE";
-    const text = this.text(name) ?? "FILE";
+        ? ["ELECTRIC_PERSISTENT_STATE", "FILE"]
+        : ["ELECTRIC_STORAGE", "FAST_FILE"];
+    const text = this.text(name) ?? onDisk;
     const kind = text.toUpperCase();
     if (kind === "MEMORY") return true;
-    if (kind === "FILE" || kind === "FAST_FILE") return false;
-    throw new ConfigError(name, text, "FILE, FAST_FILE or MEMORY");
+    if (kind === onDisk) return false;
+    throw new ConfigError(name, text, `${onDisk} or MEMORY`);
+  }
+
+  /** What is wrong is refused all the same: one day it may have an effect. */
+  withoutEffect(): string[] {
+    const idleTimeout = "ELECTRIC_REPLICATION_IDLE_TIMEOUT";
+    const idleTimeoutMs = this.duration(idleTimeout, 0, 0, 86_400_000);
+    if (idleTimeoutMs !== 0 && idleTimeoutMs < IDLE_TIMEOUT_MS_MIN) {
+      throw new ConfigError(idleTimeout, this.text(idleTimeout)!, "0 (never), or 30s and more");
+    }
+    const prometheusPort = this.optionalInteger(["ELECTRIC_PROMETHEUS_PORT"], 1, 65_535);
+    const randomName = "ELECTRIC_TEMPORARY_REPLICATION_SLOT_USE_RANDOM_NAME";
+    return [
+      ...(idleTimeoutMs === 0 ? [] : [idleTimeout]),
+      ...(prometheusPort === undefined ? [] : ["ELECTRIC_PROMETHEUS_PORT"]),
+      ...(this.boolean(randomName) ? [randomName] : []),
+    ];
   }
 
   requestLimits(name: string): { initial: number; existing: number } {

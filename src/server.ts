@@ -11,12 +11,14 @@ import { LogCollector } from "./collector/log-collector.ts";
 import type { Config } from "./config.ts";
 import type { Clock } from "./lib/clock.ts";
 import type { Logger } from "./lib/logger.ts";
+import type { CaseMapping } from "./model/case-mapping.ts";
 import type { RelationId, ShapeId } from "./model/ids.ts";
 import type { Lsn } from "./model/lsn.ts";
 import type { Table } from "./model/table.ts";
 import type { Inspector } from "./postgres/inspector.ts";
 import type { Publication } from "./postgres/publication.ts";
-import type { SnapshotReader } from "./postgres/snapshot-query.ts";
+import type { SubsetReader } from "./postgres/subset-query.ts";
+import { TableCatalog } from "./postgres/table-catalog.ts";
 import { Accounting } from "./router/accounting.ts";
 import type { Core } from "./router/core.ts";
 import { FlushTracker } from "./router/flush-tracker.ts";
@@ -27,16 +29,19 @@ import { Waiters } from "./router/waiters.ts";
 import { BoundaryQueue } from "./shapes/boundary-queue.ts";
 import { ChangeWriter } from "./shapes/change-writer.ts";
 import type { Readiness } from "./shapes/readiness.ts";
+import { Partitions } from "./shapes/partitions.ts";
 import { ShapeRegistry } from "./shapes/registry.ts";
 import { restoreShapes } from "./shapes/restore.ts";
+import { ShapeAdmin, type ShapeAdminOptions } from "./shapes/shape-admin.ts";
 import { ShapeCleaner } from "./shapes/shape-cleaner.ts";
-import { ShapeCreator } from "./shapes/shape-creator.ts";
-import { Shapes } from "./shapes/shapes.ts";
+import { ShapeCreator, type SnapshotSource } from "./shapes/shape-creator.ts";
+import { ShapeLimit } from "./shapes/shape-limit.ts";
+import { Shapes, type ShapesOptions, type TimeZoneSource } from "./shapes/shapes.ts";
 import { StreamSubscriber } from "./shapes/stream-subscriber.ts";
+import { TableKeeper } from "./shapes/table-keeper.ts";
 import { TemplateRegistry } from "./shapes/template-registry.ts";
 import { WaitingRoom } from "./shapes/waiting-room.ts";
 import { openStore } from "./storage/open-store.ts";
-import type { RelationName } from "./where/identifiers.ts";
 
 /** What the pipeline stands on: it neither makes nor closes these. */
 export interface Foundation {
@@ -44,8 +49,12 @@ export interface Foundation {
   readonly core: Core;
   readonly inspector: Inspector;
   readonly publication: Publication;
-  readonly snapshots: SnapshotReader;
+  readonly snapshots: SnapshotSource;
+  readonly subsets: SubsetReader;
   readonly readiness: Readiness;
+  /** How the database folds case; undefined where it cannot be told. */
+  readonly caseMapping: CaseMapping | undefined;
+  readonly timeZones: TimeZoneSource;
   readonly directory: string;
   /** Which database the stored shapes belong to. */
   readonly databaseIdentity: string;
@@ -63,8 +72,7 @@ export type Pipeline = Awaited<ReturnType<typeof openPipeline>>;
  * @throws {LitzError} when storage cannot be opened or the shapes do not fit in the core's budget.
  */
 export async function openPipeline(foundation: Foundation) {
-  const { config, core, inspector, logger, publication, readiness, snapshots } = foundation;
-
+  const { config, core, inspector, logger, publication, snapshots } = foundation;
   const router = new Router(core);
   const flushTracker = new FlushTracker(core);
   const waitingRoom = new WaitingRoom(new Waiters(core));
@@ -78,8 +86,18 @@ export async function openPipeline(foundation: Foundation) {
     chunkBytesThreshold: config.chunkBytesThreshold,
     listener: { durable, failed: foundation.onStorageFailure },
   });
-  const registry = new ShapeRegistry(new ShapeTable(core), store.epochMicroseconds);
-  const templates = new TemplateRegistry(router);
+  const registry = new ShapeRegistry(
+    new ShapeTable(core),
+    store.epochMicroseconds,
+    foundation.clock,
+  );
+  const catalog = new TableCatalog(inspector, publication);
+  const partitions: Partitions = new Partitions({
+    ...{ router, catalog, store },
+    templates: () => templates,
+    invalidate: (oid, why) => keeper.invalidate(oid, why),
+  });
+  const templates = new TemplateRegistry(router, partitions, foundation);
   const stages = { router, registry, templates, store, logger };
   const unplaced = await restoreShapes(stages);
 
@@ -93,16 +111,16 @@ export async function openPipeline(foundation: Foundation) {
   });
   const stopSnapshot = (id: ShapeId, reason: Error) => creator.stop(id, reason);
   const cleaner = new ShapeCleaner({ ...stages, writer, boundaries, waitingRoom, stopSnapshot });
-  const publish = (table: Table) => publication.ensure(table);
-  const onSchemaChanged = (table: Table) => subscriber.invalidate(table.oid, "it was redefined");
+  const publish = async (table: Table) => {
+    await publication.ensure(table);
+    await partitions.prepare(table);
+  };
+  const keeper: TableKeeper = new TableKeeper({ ...stages, cleaner, catalog, partitions });
+  const onSchemaChanged = (table: Table) => keeper.reconsider(table.oid);
   const creating = { ...stages, writer, boundaries, cleaner, snapshots, publish, onSchemaChanged };
   const creator = new ShapeCreator(creating);
 
-  const invalidateTable = (oid: number) => {
-    inspector.invalidate(oid);
-    publication.forget(oid);
-  };
-  const parts = { writer, boundaries, cleaner, invalidateTable };
+  const parts = { writer, boundaries, cleaner, keeper, partitions, catalog };
   const subscriber = new StreamSubscriber({ ...stages, ...parts });
   const acknowledger = new Acknowledger(() => flushTracker.lowest());
   const { rowBytesMax } = config;
@@ -111,20 +129,35 @@ export async function openPipeline(foundation: Foundation) {
   const collector = new LogCollector(reading);
   collector.startAt(store.position);
 
-  const findTable = ({ schema, name }: RelationName) => inspector.findTable(schema, name);
-  const processedLsn = () => acknowledger.processed;
-  const door = { creator, cleaner, waitingRoom, findTable, processedLsn, readiness };
-  const shapes = new Shapes({ ...stages, ...door });
-  const accounting = new Accounting(core);
+  const door = openDoor(foundation, {
+    ...{ ...stages, creator, cleaner, waitingRoom, acknowledger, onSchemaChanged },
+  });
+  const limit = new ShapeLimit({ ...stages, cleaner, boundaries, shapesMax: config.shapesMax });
+  const rest = { acknowledger, cleaner, collector, core, creator, keeper, limit, partitions };
   return {
-    ...stages,
-    ...door,
-    accounting,
-    acknowledger,
-    collector,
-    core,
-    shapes,
-    unplaced,
-    writer,
+    ...{ ...stages, ...door, ...rest, unplaced, waitingRoom, writer },
+    accounting: new Accounting(core),
   };
+}
+
+type Behind = Pick<ShapesOptions, "registry" | "templates" | "store" | "creator" | "cleaner"> &
+  Pick<ShapesOptions, "waitingRoom"> &
+  Pick<ShapeAdminOptions, "router"> & {
+    readonly acknowledger: Acknowledger;
+    readonly onSchemaChanged: ShapesOptions["onTableChanged"];
+  };
+
+/** What clients and operators see of it all. */
+function openDoor(foundation: Foundation, behind: Behind) {
+  const { caseMapping, inspector, publication, readiness, subsets, timeZones } = foundation;
+  const shapes = new Shapes({
+    ...{ ...behind, readiness, subsets, caseMapping, timeZones },
+    findTable: ({ schema, name }) => inspector.findTable(schema, name),
+    refreshTable: ({ schema, name }) => inspector.refreshTable(schema, name),
+    onTableChanged: behind.onSchemaChanged,
+    publishesGeneratedColumns: () => publication.publishesGeneratedColumns(),
+    processedLsn: () => behind.acknowledger.processed,
+  });
+  const admin = new ShapeAdmin({ ...behind, shapes, facts: { caseMapping } });
+  return { shapes, admin };
 }

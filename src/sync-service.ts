@@ -10,8 +10,9 @@
 import { readFileSync } from "node:fs";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import { ReplicationSession } from "./postgres/replication-session.ts";
-import type { Config } from "./config.ts";
+import { ConfigError, type Config } from "./config.ts";
 import type { EdgeOptions } from "./http/edge.ts";
+import type { Certificate } from "./http/https-certificate.ts";
 import { shapeRoutes } from "./http/routes.ts";
 import { createHttpServer, createRequestHandler, type RequestHandler } from "./http/server.ts";
 import { systemClock } from "./lib/clock.ts";
@@ -19,13 +20,18 @@ import { asError, LitzError } from "./lib/errors.ts";
 import { silentLogger, type Logger } from "./lib/logger.ts";
 import { systemTimers } from "./lib/timers.ts";
 import { memoryReport } from "./memory-report.ts";
+import type { CaseMapping } from "./model/case-mapping.ts";
+import { readCaseMapping } from "./postgres/case-mapping.ts";
 import { parseConnectionOptions, type ConnectionOptions } from "./postgres/connection-options.ts";
 import { Inspector, inspectServer, type ServerInfo } from "./postgres/inspector.ts";
 import { Pool } from "./postgres/pool.ts";
 import { Publication } from "./postgres/publication.ts";
 import { Backoff } from "./postgres/reconnect.ts";
 import { dropSlot, replicationNamesOf } from "./postgres/slot.ts";
+import { SnapshotBatcher } from "./postgres/snapshot-batch.ts";
 import { SnapshotReader } from "./postgres/snapshot-query.ts";
+import { SubsetReader } from "./postgres/subset-query.ts";
+import { ServerTimeZones } from "./postgres/time-zone-transitions.ts";
 import { loadCore } from "./router/core.ts";
 import { openPipeline, type Foundation, type Pipeline } from "./server.ts";
 import { LateService } from "./shapes/late-service.ts";
@@ -56,8 +62,12 @@ export interface SyncService {
   readonly plugin: FastifyPluginAsync;
   /** The whole server as a function of request and response, for any other. */
   requestHandler(): Promise<RequestHandler>;
-  /** The whole server on a Fastify of its own, not yet listening. */
-  httpServer(): FastifyInstance;
+  /**
+   * The whole server on a Fastify of its own, not yet listening.
+   *
+   * @param certificate with one, HTTP/2 and HTTP/1.1 over TLS.
+   */
+  httpServer(certificate?: Certificate): FastifyInstance;
   /** What `GET /admin/memory` answers. */
   memoryReport(): object;
 }
@@ -65,6 +75,10 @@ export interface SyncService {
 /** Makes a service; nothing happens before `start`. */
 export function createSyncService(options: SyncServiceOptions): SyncService {
   return new PipelineService(options);
+}
+
+interface InspectedServer extends ServerInfo {
+  readonly caseMapping: CaseMapping | undefined;
 }
 
 /** What `createSyncService` makes, its parts within reach of tests and benches. */
@@ -76,6 +90,7 @@ export class PipelineService implements SyncService {
   readonly #stop = new AbortController();
   #pool: Pool | undefined;
   #pipeline: Pipeline | undefined;
+  #publication: Publication | undefined;
   #session: ReplicationSession | undefined;
   #temporary: TemporaryDirectory | undefined;
 
@@ -86,6 +101,14 @@ export class PipelineService implements SyncService {
 
   async start(): Promise<void> {
     const config = this.#config;
+    for (const setting of config.withoutEffect) {
+      this.#logger.warn(
+        { setting },
+        "a setting is accepted and has no effect: litz has no such thing",
+      );
+    }
+    // What is wrong with it is said now, not when the stream begins.
+    this.#connectionTo(config.databaseUrl);
     const names = replicationNamesOf(config.replicationStreamId);
     const pool = new Pool(this.#connectionTo(config.pooledDatabaseUrl), {
       size: config.databasePoolSize,
@@ -94,18 +117,24 @@ export class PipelineService implements SyncService {
     this.#pool = pool;
     const server = await this.#inspectServer(pool);
     const inspector = new Inspector(pool);
+    const timeZones = new ServerTimeZones(pool);
     const publication = new Publication({
       database: pool,
       name: names.publication,
       isManual: config.manualTablePublishing,
     });
+    this.#publication = publication;
     this.#readiness.starting("shape metadata to be loaded");
     const pipeline = await this.#open({
       config,
       core: await this.#loadCore(),
       inspector,
       publication,
-      snapshots: new SnapshotReader(pool),
+      snapshots: new SnapshotBatcher(pool, new SnapshotReader(pool), systemClock),
+      // The other half of the connections is for snapshots and the catalog.
+      subsets: new SubsetReader(pool, { concurrency: Math.ceil(config.databasePoolSize / 2) }),
+      caseMapping: server.caseMapping,
+      timeZones,
       readiness: this.#readiness,
       directory: this.#directory(),
       databaseIdentity: `${server.systemIdentifier}/${server.databaseName}/${names.slot}`,
@@ -114,17 +143,29 @@ export class PipelineService implements SyncService {
       logger: this.#logger,
     });
     this.#pipeline = pipeline;
-    if (this.#stop.signal.aborted) return;
+    await Promise.all(pipeline.templates.timeZoneNames().map((name) => timeZones.load(name)));
+    if (this.#isStopping()) return;
     this.#shapes.open(pipeline.shapes);
     this.#readiness.starting("replication client to be ready");
     await publication.ensureExists();
+    await pipeline.partitions.restore();
     await this.#follow(pipeline, server.walSenderTimeoutMs);
+    if (this.#isStopping()) return;
+    pipeline.keeper.start(config.catalogReconcileIntervalMs, systemTimers);
+    pipeline.limit.start(systemTimers);
+  }
+
+  #isStopping(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#readiness.starting("stack restart");
     const pipeline = this.#pipeline;
+    pipeline?.keeper.stop();
+    pipeline?.limit.stop();
+    this.#publication?.close();
     const snapshots = this.#stopSnapshots();
     const settled = snapshots.then(() => pipeline?.store.flushed());
     // A snapshot ends at a transaction boundary, which a stalled connection may never reach: then
@@ -159,8 +200,8 @@ export class PipelineService implements SyncService {
     return { handle: handler.handle, close };
   }
 
-  httpServer(): FastifyInstance {
-    const app = createHttpServer(this.#edgeOptions());
+  httpServer(certificate?: Certificate): FastifyInstance {
+    const app = createHttpServer(this.#edgeOptions(), certificate);
     app.addHook("preClose", () => this.#stopSnapshots());
     return app;
   }
@@ -184,6 +225,7 @@ export class PipelineService implements SyncService {
       service: this.#shapes,
       config: this.#config,
       memoryReport: () => this.memoryReport(),
+      shapeAdmin: () => this.#pipeline?.admin,
       logger: this.#logger,
       clock: systemClock,
     };
@@ -191,7 +233,7 @@ export class PipelineService implements SyncService {
 
   #connectionTo(url: string): ConnectionOptions {
     const file = this.#config.databaseCaCertificateFile;
-    return parseConnectionOptions(url, file === undefined ? undefined : readFileSync(file, "utf8"));
+    return parseConnectionOptions(url, file === undefined ? undefined : readCertificate(file));
   }
 
   #loadCore() {
@@ -199,11 +241,12 @@ export class PipelineService implements SyncService {
   }
 
   /** Asks until there is an answer: a database that is still starting is no reason to give up. */
-  async #inspectServer(pool: Pool): Promise<ServerInfo> {
+  async #inspectServer(pool: Pool): Promise<InspectedServer> {
     const backoff = new Backoff(Math.random);
     while (true) {
       try {
-        return await inspectServer(pool);
+        const server = await inspectServer(pool);
+        return { ...server, caseMapping: await readCaseMapping(pool) };
       } catch (thrown) {
         const error = asError(thrown);
         const isRetriable = error instanceof LitzError && error.retriable;
@@ -276,6 +319,16 @@ export class PipelineService implements SyncService {
     this.#logger.error({ error: error.message }, "storage failed; the process has to be restarted");
     process.exitCode = 1;
     process.kill(process.pid, "SIGTERM");
+  }
+}
+
+/** @throws {ConfigError} */
+function readCertificate(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    const name = "ELECTRIC_DATABASE_CA_CERTIFICATE_FILE";
+    throw new ConfigError(name, file, "the path of a file that can be read");
   }
 }
 

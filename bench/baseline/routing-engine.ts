@@ -14,7 +14,11 @@
  * followed by an insertion.
  */
 
-import type { ConstantKind, ReplicaMode } from "../../src/model/shape-definition.ts";
+import type { EqualityKind } from "../../src/model/access-plan.ts";
+import type { ReplicaMode } from "../../src/model/shape-definition.ts";
+
+/** Kinds whose texts are canonical. */
+export type ConstantKind = Extract<EqualityKind, "int" | "uuid" | "text">;
 
 export interface RelationSpec {
   readonly oid: number;

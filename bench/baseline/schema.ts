@@ -3,10 +3,9 @@
  * template, none per shape.
  */
 
-import type { ConstantKind } from "../../src/model/shape-definition.ts";
 import { quoteTable } from "../../src/model/table.ts";
 import { TEXT_VALUE, type Tuple } from "./pgoutput-reader.ts";
-import type { RelationSpec, TemplateSpec } from "./routing-engine.ts";
+import type { ConstantKind, RelationSpec, TemplateSpec } from "./routing-engine.ts";
 
 /** The order of conjunction terms that several templates share, and the filter behind it. */
 export interface Path<Filter> {

@@ -20,11 +20,45 @@ export function describesSameTable(table: Table, message: RelationMessage): bool
   if (message.replicaIdentity !== "f") return false;
   let position = 0;
   for (const column of table.columns) {
+    if (column.name === "") continue;
     const wire = message.columns[position];
     if (wire !== undefined && isSameColumn(column, wire)) position += 1;
     else if (column.generated === undefined) return false;
   }
   return position === message.columns.length;
+}
+
+/**
+ * Whether the message can only be of this table, with columns added, dropped or of another type:
+ * what is known by name comes in attribute order, and what is not comes last, as new columns do.
+ * A column that was renamed, or two that changed names, show as something else.
+ * REQUIRES: the table is not partial.
+ */
+export function mayFollowFrom(table: Table, message: RelationMessage): boolean {
+  if (table.schema !== message.schema || table.name !== message.name) return false;
+  if (message.replicaIdentity !== "f") return false;
+  const numbers = new Map(table.columns.map(({ name }, index) => [name, index]));
+  let last = -1;
+  for (const { name } of message.columns) {
+    const number = numbers.get(name) ?? table.columns.length;
+    if (number < last) return false;
+    last = number;
+  }
+  return true;
+}
+
+/** Whether tuples of that layout carry all of these columns, with the types that the table says. */
+export function carries(
+  message: RelationMessage,
+  table: Table,
+  columns: readonly number[],
+): boolean {
+  const wires = new Map(message.columns.map((column) => [column.name, column]));
+  return columns.every((index) => {
+    const column = table.columns[index]!;
+    const wire = wires.get(column.name);
+    return wire !== undefined && isSameColumn(column, wire);
+  });
 }
 
 function isSameColumn(column: TableColumn, wire: RelationColumn): boolean {

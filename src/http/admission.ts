@@ -40,23 +40,16 @@ export class Admission {
 
   /** @throws {LitzError} 503 when there are as many as may be. */
   acquire(kind: RequestKind): AdmissionSlot {
-    this.#take(kind);
-    let held: RequestKind | undefined = kind;
-    return {
-      moveTo: (other) => {
-        if (held === undefined || held === other) return;
-        this.#take(other);
-        this.#counts[held] -= 1;
-        held = other;
-      },
-      release: () => {
-        if (held !== undefined) this.#counts[held] -= 1;
-        held = undefined;
-      },
-    };
+    this.take(kind);
+    return new AdmissionSlot(this, kind);
   }
 
-  #take(kind: RequestKind): void {
+  /**
+   * For slots.
+   *
+   * @throws {LitzError} 503 when there are as many as may be.
+   */
+  take(kind: RequestKind): void {
     const limit = this.#limits[kind];
     if (this.#counts[kind] >= limit) {
       throw new LitzError(
@@ -71,14 +64,37 @@ export class Admission {
     }
     this.#counts[kind] += 1;
   }
+
+  /** For slots. */
+  give(kind: RequestKind): void {
+    this.#counts[kind] -= 1;
+  }
 }
 
-export interface AdmissionSlot {
+/** One request's place. Waiting requests keep theirs: it is two words and no closure. */
+export class AdmissionSlot {
+  readonly #admission: Admission;
+  #held: RequestKind | undefined;
+
+  constructor(admission: Admission, kind: RequestKind) {
+    this.#admission = admission;
+    this.#held = kind;
+  }
+
   /**
    * Counts the request as one of the other kind from now on.
    *
    * @throws {LitzError} 503 when there are as many as may be; the slot stays what it was.
    */
-  moveTo(kind: RequestKind): void;
-  release(): void;
+  moveTo(kind: RequestKind): void {
+    if (this.#held === undefined || this.#held === kind) return;
+    this.#admission.take(kind);
+    this.#admission.give(this.#held);
+    this.#held = kind;
+  }
+
+  release(): void {
+    if (this.#held !== undefined) this.#admission.give(this.#held);
+    this.#held = undefined;
+  }
 }

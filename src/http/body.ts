@@ -1,7 +1,8 @@
 /**
- * Bodies of shape logs: pages as they come, never more than one in memory.
+ * Bodies of shape logs and subsets: pages as they come, never more than one in memory.
  *
  *     [ page page ... , up-to-date ]        every page but the first begins with its own comma
+ *     {"metadata":...,"data":[ page page ... ]}
  *
  * 1. The next page is asked for when the reader has taken the last one.
  * 2. The generator is ended, however the response ends: it holds files open.
@@ -22,9 +23,20 @@ export interface OpenBody {
 }
 
 export async function openBody(chunk: LogChunk): Promise<OpenBody> {
-  const pages = chunk.pages();
+  return openPages(chunk.pages());
+}
+
+export async function openPages(pages: OpenBody["pages"]): Promise<OpenBody> {
   return { first: await pages.next(), pages };
 }
+
+export interface BodyFrame {
+  readonly opening: string;
+  readonly closing: string;
+}
+
+/** A log is an array of messages. */
+export const LOG_FRAME: BodyFrame = { opening: "[", closing: "]" };
 
 /** Ends a body that nobody will read. Safe while a page is awaited, and more than once. */
 export function closeBody(body: OpenBody): void {
@@ -32,6 +44,8 @@ export function closeBody(body: OpenBody): void {
 }
 
 export interface PumpOptions {
+  /** What stands around the pages. */
+  readonly frame: BodyFrame;
   /** The last message, when the body does not end with its pages. */
   readonly tail: string | undefined;
   readonly stalledReaderTimeoutMs: number;
@@ -54,14 +68,14 @@ export async function pumpBody(
     for (let step = body.first; !step.done; step = await reader.whileThere(body.pages.next())) {
       if (client.isGone) return;
       if (step.value.length === 0) continue;
-      if (isFirst) response.write("[");
+      if (isFirst) response.write(options.frame.opening);
       isFirst = false;
       if (!response.write(step.value)) await reader.ready();
     }
     if (client.isGone) return;
-    const { tail } = options;
+    const { frame, tail } = options;
     const separator = tail === undefined || isFirst ? "" : ",\n";
-    response.end(`${isFirst ? "[" : ""}${separator}${tail ?? ""}]`);
+    response.end(`${isFirst ? frame.opening : ""}${separator}${tail ?? ""}${frame.closing}`);
     await reader.ready();
   } catch (error) {
     reader.reset();

@@ -8,6 +8,7 @@ export const UNCACHED_PAGE = "max-age=0, private, must-revalidate";
 export interface CachePolicy {
   readonly maxAgeSeconds: number;
   readonly staleAgeSeconds: number;
+  readonly sseTimeoutMs: number;
 }
 
 export function logCacheControl(
@@ -21,6 +22,11 @@ export function logCacheControl(
   if (isLive) return "public, max-age=5, stale-while-revalidate=5";
   const { maxAgeSeconds, staleAgeSeconds } = policy;
   return `public, max-age=${maxAgeSeconds}, stale-while-revalidate=${staleAgeSeconds}`;
+}
+
+/** A stream is worth as much to a cache as it lasts, less the second in which it ends. */
+export function streamCacheControl({ sseTimeoutMs }: CachePolicy): string {
+  return `public, max-age=${Math.max(1, Math.floor(sseTimeoutMs / 1000) - 1)}`;
 }
 
 export function mustRefetchCacheControl(hasHandle: boolean): string {

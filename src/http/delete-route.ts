@@ -23,7 +23,7 @@ export async function deleteShape(
   await service.ready(config.readyTimeoutMs);
   reply.header("cache-control", "no-cache");
   if (!config.enableDelete) {
-    reply.header("allow", "GET, HEAD, OPTIONS");
+    reply.header("allow", "GET, HEAD, POST, OPTIONS");
     return answer(reply, 405, "DELETE not allowed");
   }
   const found = await findShape(service, parseDeleteParameters(parseQuery(request.raw.url ?? "")));
@@ -39,8 +39,8 @@ async function findShape(service: ShapeService, parameters: DeleteParameters): P
   const { definition, handle } = parameters;
   if (definition !== undefined) {
     const shape = service.find(await explain("definition", service.define(definition)));
-    if (handle !== undefined) return shape?.handle === handle ? shape : "mismatch";
-    return shape ?? "not found";
+    if (shape === undefined) return "not found";
+    return handle === undefined || handle === shape.handle ? shape : "mismatch";
   }
   const known = parseShapeHandle(handle!);
   const exists = known !== undefined && service.definitionOf(known) !== undefined;

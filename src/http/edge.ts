@@ -1,27 +1,35 @@
 /** What the routes share: the options of whoever starts the server, and the state of the edge. */
 
 import type { IncomingMessage } from "node:http";
-import { randomBytes } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Config } from "../config.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/logger.ts";
+import type { ShapeAdmin } from "../shapes/shape-admin.ts";
 import type { ShapeService } from "../shapes/shape-service.ts";
 import { Admission } from "./admission.ts";
 import { errorCacheHeaders } from "./caching.ts";
 import { corsHeaders } from "./cors.ts";
 import { errorResponse, isForeseen } from "./errors.ts";
-import { REQUEST_ID_SIZE_MAX, REQUEST_ID_SIZE_MIN } from "./limits.ts";
+import { ANSWERS_PER_TURN, REQUEST_ID_SIZE_MAX, REQUEST_ID_SIZE_MIN } from "./limits.ts";
+import { nextCursor } from "./cursor.ts";
+import { newRequestId } from "./lane-answer.ts";
+import { LanePolls } from "./lane-polls.ts";
+import { LaneStreams } from "./lane-streams.ts";
+import { LaneTurns } from "./lane-turns.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { redactTarget } from "./redaction.ts";
-import { JSON_TYPE } from "./responses.ts";
-import { VERSION } from "./version.ts";
+import { JSON_TYPE, type ResponseContext, type ShapeResponse } from "./responses.ts";
+import type { ServingOptions } from "./serving.ts";
+import { SERVER_NAME } from "./version.ts";
 
 export interface EdgeOptions {
   readonly service: ShapeService;
   readonly config: Config;
   /** What `GET /admin/memory` answers, as JSON. */
   readonly memoryReport: () => object;
+  /** Undefined while shapes are being restored. */
+  readonly shapeAdmin?: () => ShapeAdmin | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   /** From 0, inclusive, to 1, exclusive. `Math.random` unless given. */
@@ -33,6 +41,10 @@ export class Edge {
   readonly random: () => number;
   readonly admission: Admission;
   readonly openRequests = new OpenRequests();
+  readonly serving: ServingOptions;
+  /** Requests that wait without the HTTP layer. */
+  readonly polls: LanePolls;
+  readonly streams: LaneStreams;
   #serial: number;
 
   constructor(options: EdgeOptions) {
@@ -41,11 +53,63 @@ export class Edge {
     this.admission = new Admission(options.config.maxConcurrentRequests, this.random);
     // Fewer than a million a second are issued: the next start begins above all of this one.
     this.#serial = options.clock.nowMicroseconds();
+    const { service, clock, config } = options;
+    this.serving = { service, clock, longPollTimeoutMs: config.longPollTimeoutMs };
+    const turns = new LaneTurns(ANSWERS_PER_TURN);
+    this.polls = new LanePolls({
+      ...this.serving,
+      turns,
+      context: (previousCursor) => this.responseContext(previousCursor),
+      failure: (thrown, target) => this.#failedResponse(thrown, target),
+    });
+    this.streams = new LaneStreams({
+      ...this.serving,
+      turns,
+      sseTimeoutMs: config.sseTimeoutMs,
+      stalledReaderTimeoutMs: config.stalledReaderTimeoutMs,
+      onFailure: (error) => options.logger.warn({ error }, "an event stream was cut short"),
+    });
+  }
+
+  /** Ends every wait, and from now on at its beginning. */
+  close(): void {
+    this.openRequests.close();
+    this.polls.close();
+    this.streams.close();
   }
 
   nextSerial(): number {
     this.#serial += 1;
     return this.#serial;
+  }
+
+  /** Who is being served, for the memory report. */
+  report(): object {
+    return {
+      requests: this.admission.count("initial") + this.admission.count("existing"),
+      pollsOnLanes: this.polls.count,
+      streamsOnLanes: this.streams.count,
+    };
+  }
+
+  /** What responses depend on beside their answer. */
+  responseContext(previousCursor: string | undefined): ResponseContext {
+    const { config, clock } = this.options;
+    return {
+      cachePolicy: {
+        maxAgeSeconds: config.cacheMaxAgeSeconds,
+        staleAgeSeconds: config.cacheStaleAgeSeconds,
+        sseTimeoutMs: config.sseTimeoutMs,
+      },
+      cursor: () =>
+        nextCursor({
+          nowMs: clock.nowMilliseconds(),
+          longPollTimeoutMs: config.longPollTimeoutMs,
+          previous: previousCursor,
+          random: this.random,
+        }),
+      serial: () => this.nextSerial(),
+    };
   }
 
   /** The headers that every response has (protocol 1, 1.2). */
@@ -64,6 +128,20 @@ export class Edge {
     await reply.type(JSON_TYPE).send(JSON.stringify(body));
   }
 
+  /** As `fail`, for a GET that the HTTP layer has let go of. */
+  #failedResponse(thrown: unknown, target: string): ShapeResponse {
+    const { status, headers, body } = errorResponse(thrown);
+    if (status >= 500 && !isForeseen(thrown)) {
+      const fields = { target: redactTarget(target), status, error: thrown };
+      this.options.logger.error(fields, "a request failed");
+    }
+    return {
+      status,
+      headers: { "content-type": JSON_TYPE, ...headers, ...errorCacheHeaders("GET") },
+      body: JSON.stringify(body),
+    };
+  }
+
   #report(thrown: unknown, request: FastifyRequest, reply: FastifyReply, status: number): void {
     const fields = {
       requestId: reply.getHeader("x-request-id"),
@@ -78,13 +156,18 @@ export class Edge {
 }
 
 export function serverHeaders(request: IncomingMessage | undefined): Record<string, string> {
+  return {
+    "electric-server": SERVER_NAME,
+    "x-request-id": givenRequestId(request) ?? newRequestId(),
+  };
+}
+
+/** The client's own id of its request, if it is one that is echoed (protocol 1). */
+export function givenRequestId(request: IncomingMessage | undefined): string | undefined {
   const given = request?.headers["x-request-id"];
   const isEchoed =
     typeof given === "string" &&
     given.length >= REQUEST_ID_SIZE_MIN &&
     given.length <= REQUEST_ID_SIZE_MAX;
-  return {
-    "electric-server": `ElectricSQL/${VERSION}`,
-    "x-request-id": isEchoed ? given : randomBytes(15).toString("base64url"),
-  };
+  return isEchoed ? given : undefined;
 }

@@ -8,15 +8,31 @@
 
 import { InvalidParameter, LitzError } from "../lib/errors.ts";
 
+/** By field. Those of a subset are one level down; a text alone is what Postgres said of one. */
+export interface FieldErrors {
+  readonly [field: string]: readonly string[] | string | FieldErrors;
+}
+
 /** Parameters that cannot be, several at once: `errors` of the 400 envelope. */
 export class InvalidRequest extends LitzError {
   override readonly name = "InvalidRequest";
-  readonly errors: Readonly<Record<string, readonly string[]>>;
+  readonly errors: FieldErrors;
 
-  constructor(errors: Readonly<Record<string, readonly string[]>>) {
-    const texts = Object.entries(errors).map(([field, messages]) => `${field} ${messages.join()}`);
-    super(`invalid request: ${texts.join("; ")}`, { code: "INVALID_REQUEST", httpStatus: 400 });
+  constructor(errors: FieldErrors) {
+    const texts = `invalid request: ${JSON.stringify(errors)}`;
+    super(texts, { code: "INVALID_REQUEST", httpStatus: 400 });
     this.errors = errors;
+  }
+}
+
+/** The body of a POST that cannot be (protocol 2.4): `{"error":...,"details":...}`. */
+export class InvalidBody extends LitzError {
+  override readonly name = "InvalidBody";
+  readonly details: string | undefined;
+
+  constructor(message: string, httpStatus: 400 | 413, details?: string) {
+    super(message, { code: "INVALID_BODY", httpStatus });
+    this.details = details;
   }
 }
 
@@ -53,12 +69,17 @@ const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
   SHAPE_NOT_CREATED: { retryAfterSeconds: 1 },
   /** The snapshot failures that the protocol lists. */
   SNAPSHOT_FAILED: { retryAfterSeconds: 10, isKnown: true },
+  PUBLICATION_MISSING: { retryAfterSeconds: 10, isKnown: true },
+  TABLE_NOT_PUBLISHED: { retryAfterSeconds: 10, isKnown: true },
+  REPLICA_IDENTITY_NOT_FULL: { retryAfterSeconds: 10, isKnown: true },
   /** Any other: "Unexpected error while creating snapshot: ...". */
   SNAPSHOT_FAILED_UNEXPECTEDLY: { status: 500, body: (message) => ({ message }) },
-  /** "Unable to retrieve shape log: ...". */
-  LOG_READ_FAILED: { status: 500, body: (message) => ({ message }) },
   // The reasons name files.
   STORE_FAILED: { body: () => ({ message: "Storage is unavailable, please retry" }) },
+  STORE_CORRUPT: {
+    status: 500,
+    body: () => ({ message: "Unable to retrieve shape log: what is stored of it is damaged" }),
+  },
   // Postgres' own words are for the log: they may quote rows.
   POSTGRES_UNREACHABLE: DATABASE_UNREACHABLE,
   POSTGRES_REFUSED: DATABASE_UNREACHABLE,
@@ -84,6 +105,7 @@ export function isForeseen(thrown: unknown): thrown is LitzError {
 export function errorResponse(thrown: unknown): ErrorResponse {
   if (thrown instanceof InvalidRequest) return invalid(thrown.errors);
   if (thrown instanceof InvalidParameter) return invalid({ [thrown.field]: [thrown.message] });
+  if (thrown instanceof InvalidBody) return invalidBody(thrown);
   if (!isForeseen(thrown)) return frameworkResponse(thrown) ?? INTERNAL;
 
   const entry = Object.hasOwn(CATALOGUE, thrown.code) ? CATALOGUE[thrown.code]! : {};
@@ -98,8 +120,13 @@ export function errorResponse(thrown: unknown): ErrorResponse {
   };
 }
 
-function invalid(errors: Readonly<Record<string, readonly string[]>>): ErrorResponse {
+function invalid(errors: FieldErrors): ErrorResponse {
   return { status: 400, headers: {}, body: { message: "Invalid request", errors } };
+}
+
+function invalidBody({ httpStatus, message, details }: InvalidBody): ErrorResponse {
+  const body = { error: message, ...(details === undefined ? {} : { details }) };
+  return { status: httpStatus, headers: {}, body };
 }
 
 /** What Fastify itself refuses, such as a content type that it cannot read. */

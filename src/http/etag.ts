@@ -8,8 +8,11 @@ export type RequestedOffset = LogOffset | "now";
 
 /** The tag without its quotes. Equal tags have equal content: chunks never change. */
 export function shapeEtag(handle: ShapeHandle, requested: RequestedOffset, end: LogOffset): string {
-  const from = requested === "now" ? "now" : formatLogOffset(requested);
-  return `${handle}:${from}:${formatLogOffset(end)}`;
+  return `${handle}:${formatRequestedOffset(requested)}:${formatLogOffset(end)}`;
+}
+
+export function formatRequestedOffset(requested: RequestedOffset): string {
+  return requested === "now" ? "now" : formatLogOffset(requested);
 }
 
 /** Whether an `if-none-match` names the tag. A `W/` is what proxies that compress make of ours. */

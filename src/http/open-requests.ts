@@ -74,16 +74,9 @@ export class OpenRequests {
   }
 }
 
-export class OpenRequest {
-  readonly client: Client;
+/** How long it makes sense to wait for something on behalf of somebody. */
+export class Patience {
   readonly #controller = new AbortController();
-  readonly #release: () => void;
-
-  constructor(client: Client, release: () => void) {
-    this.client = client;
-    this.#release = release;
-    client.onGone(() => this.#controller.abort());
-  }
 
   /** Aborted when there is no point in waiting any longer. */
   get signal(): AbortSignal {
@@ -92,11 +85,6 @@ export class OpenRequest {
 
   shutDown(): void {
     this.#controller.abort();
-  }
-
-  /** To be called once, when the request has been dealt with. */
-  release(): void {
-    this.#release();
   }
 
   /**
@@ -120,6 +108,23 @@ export class OpenRequest {
     } finally {
       signal.removeEventListener("abort", stop!);
     }
+  }
+}
+
+export class OpenRequest extends Patience {
+  readonly client: Client;
+  readonly #release: () => void;
+
+  constructor(client: Client, release: () => void) {
+    super();
+    this.client = client;
+    this.#release = release;
+    client.onGone(() => this.shutDown());
+  }
+
+  /** To be called once, when the request has been dealt with. */
+  release(): void {
+    this.#release();
   }
 }
 

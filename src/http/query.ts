@@ -12,7 +12,8 @@
 
 export const MALFORMED = Symbol("malformed");
 
-export type QueryScalar = string | typeof MALFORMED;
+/** Numbers and booleans come from the body of a POST alone. */
+export type QueryScalar = string | number | boolean | typeof MALFORMED;
 export type QueryValue = QueryScalar | readonly QueryScalar[] | ReadonlyMap<string, QueryScalar>;
 export type Query = ReadonlyMap<string, QueryValue>;
 
@@ -62,7 +63,7 @@ function add(query: Map<string, QueryValue>, name: string, value: QueryScalar): 
   }
 }
 
-function decode(text: string): QueryScalar {
+function decode(text: string): string | typeof MALFORMED {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
   } catch {

@@ -4,12 +4,18 @@
  */
 
 import { formatLogOffset } from "../model/log-offset.ts";
-import type { OpenBody } from "./body.ts";
-import { logCacheControl, mustRefetchCacheControl, type CachePolicy } from "./caching.ts";
-import { shapeEtag } from "./etag.ts";
-import type { Position, ShapeAnswer } from "./serving.ts";
+import { LOG_FRAME, type BodyFrame, type OpenBody } from "./body.ts";
+import {
+  logCacheControl,
+  mustRefetchCacheControl,
+  streamCacheControl,
+  type CachePolicy,
+} from "./caching.ts";
+import { formatRequestedOffset, shapeEtag } from "./etag.ts";
+import type { Position, ReadAnswer } from "./serving.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
+export const EVENT_STREAM_TYPE = "text/event-stream";
 
 export interface ResponseContext {
   readonly cachePolicy: CachePolicy;
@@ -23,10 +29,17 @@ export interface ShapeResponse {
   readonly status: number;
   readonly headers: Record<string, string>;
   /** The whole body, or what follows the pages of a streamed one. */
-  readonly body: string | { readonly pages: OpenBody; readonly tail: string | undefined };
+  readonly body: string | StreamedBody;
 }
 
-export function shapeResponse(answer: ShapeAnswer, context: ResponseContext): ShapeResponse {
+export interface StreamedBody {
+  readonly pages: OpenBody;
+  readonly frame: BodyFrame;
+  /** The last message, when the body does not end with its pages. */
+  readonly tail: string | undefined;
+}
+
+export function shapeResponse(answer: ReadAnswer, context: ResponseContext): ShapeResponse {
   switch (answer.kind) {
     case "log":
       return logResponse(answer, context);
@@ -48,8 +61,24 @@ export function shapeResponse(answer: ShapeAnswer, context: ResponseContext): Sh
   }
 }
 
+/** The head of an event stream (protocol 5.8): no proxy may hold its events back. */
+export function streamHeaders(
+  position: Position,
+  context: ResponseContext,
+): Record<string, string> {
+  return {
+    ...positionHeaders(position, context, { hasData: true, etagSuffix: "" }),
+    // The client takes its offset from here before it has the events that lead to `end`: cut off
+    // in between, it would go on behind them.
+    "electric-offset": formatRequestedOffset(position.requested),
+    "content-type": EVENT_STREAM_TYPE,
+    "cache-control": streamCacheControl(context.cachePolicy),
+    "x-accel-buffering": "no",
+  };
+}
+
 function logResponse(
-  answer: Extract<ShapeAnswer, { kind: "log" }>,
+  answer: Extract<ReadAnswer, { kind: "log" }>,
   context: ResponseContext,
 ): ShapeResponse {
   const { position, body } = answer;
@@ -57,11 +86,11 @@ function logResponse(
   return {
     status: 200,
     headers: positionHeaders(position, context, { hasData: true, etagSuffix: "" }),
-    body: body === undefined ? `[${tail ?? ""}]` : { pages: body, tail },
+    body: body === undefined ? `[${tail ?? ""}]` : { pages: body, frame: LOG_FRAME, tail },
   };
 }
 
-function mustRefetchResponse(handle: string | undefined): ShapeResponse {
+export function mustRefetchResponse(handle: string | undefined): ShapeResponse {
   return {
     status: 409,
     headers: {
@@ -90,11 +119,12 @@ function positionHeaders(
     "electric-has-data": String(content.hasData),
     ...(isLive
       ? { "electric-cursor": context.cursor() }
-      : { "electric-schema": shape.schemaHeader }),
+      : { "electric-schema": shape.schemaHeader, vary: "accept-encoding" }),
     ...(position.isUpToDate ? { "electric-up-to-date": "" } : {}),
   };
 }
 
-function upToDate(lastSeenLsn: bigint): string {
+/** Protocol 7.8. */
+export function upToDate(lastSeenLsn: bigint): string {
   return `{"headers":{"control":"up-to-date","global_last_seen_lsn":"${lastSeenLsn}"}}`;
 }

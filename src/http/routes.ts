@@ -9,14 +9,17 @@
  */
 
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
+import { addAdminRoutes } from "./admin-routes.ts";
 import { UNCACHED_PAGE } from "./caching.ts";
 import { OTHER_METHODS, preflightHeaders, SHAPE_METHODS } from "./cors.ts";
 import { deleteShape } from "./delete-route.ts";
 import { Edge, type EdgeOptions } from "./edge.ts";
+import { addOpenApiRoute, describeRoutes } from "./openapi.ts";
 import { parseQuery } from "./query.ts";
 import { JSON_TYPE } from "./responses.ts";
+import { DELETE_SHAPE, GET_HEALTH, GET_SHAPE, POST_SHAPE, PREFLIGHT } from "./route-schemas.ts";
 import { isAuthorized } from "./secret.ts";
-import { getShape } from "./shape-route.ts";
+import { answerShape } from "./shape-route.ts";
 
 export const shapeRoutes: FastifyPluginAsync<EdgeOptions> = async (app, options) => {
   addShapeRoutes(app, new Edge(options));
@@ -25,14 +28,14 @@ export const shapeRoutes: FastifyPluginAsync<EdgeOptions> = async (app, options)
 
 /** Adds the routes within the scope of `app`. They end their waits when it closes. */
 export function addShapeRoutes(app: FastifyInstance, edge: Edge): void {
-  // Bodies are not read: DELETE has none and POST is refused. Nor may either fail on its content
-  // type, for which nothing helps but to take it away: malformed ones are refused before any
-  // parser.
+  // The body of a POST is read after other things were looked at (protocol 3.1), that of a DELETE
+  // not at all. Nor may either fail on its content type, for which nothing helps but to take it
+  // away: malformed ones are refused before any parser.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
   app.setErrorHandler((error, request, reply) => edge.fail(error, request, reply));
   app.addHook("preClose", (done) => {
-    edge.openRequests.close();
+    edge.close();
     done();
   });
   // What is still being answered when the server closes leaves a connection that idles.
@@ -40,8 +43,13 @@ export function addShapeRoutes(app: FastifyInstance, edge: Edge): void {
     if (edge.openRequests.isClosing) setImmediate(() => app.server.closeIdleConnections());
     done();
   });
-  addShapeRoute(app, edge);
-  addOtherRoutes(app, edge);
+  describeRoutes(app);
+  // In a scope of their own, so that they are added after whoever describes them.
+  app.register((routes, _options, done) => {
+    addShapeRoute(routes, edge);
+    addOtherRoutes(routes, edge);
+    done();
+  });
 }
 
 function addShapeRoute(app: FastifyInstance, edge: Edge): void {
@@ -51,25 +59,23 @@ function addShapeRoute(app: FastifyInstance, edge: Edge): void {
     delete request.raw.headers["content-type"];
     if (request.method !== "OPTIONS") await authorize(edge, request, reply);
   };
-  app.route({
-    method: ["GET", "HEAD"],
-    url,
-    onRequest,
-    handler: (request, reply) => getShape(edge, request, reply),
-  });
-  app.delete(url, { onRequest }, (request, reply) => deleteShape(edge, request, reply));
-  app.post(url, { onRequest }, async (_request, reply) => {
-    reply.code(405).headers({ allow: "GET, HEAD, DELETE, OPTIONS", "cache-control": "no-cache" });
-    const errors = { method: ["POST is not supported yet"] };
-    await reply.type(JSON_TYPE).send(JSON.stringify({ message: "Invalid request", errors }));
-  });
-  app.options(url, { onRequest }, async (request, reply) => {
-    await reply.code(204).headers(preflightHeaders(request.headers)).send();
+  const answer = (request: FastifyRequest, reply: FastifyReply) =>
+    answerShape(edge, request, reply);
+  app.route({ method: ["GET", "HEAD"], url, schema: GET_SHAPE, onRequest, handler: answer });
+  app.post(url, { schema: POST_SHAPE, onRequest }, answer);
+  app.delete(url, { schema: DELETE_SHAPE, onRequest }, (request, reply) =>
+    deleteShape(edge, request, reply),
+  );
+  app.options(url, { schema: PREFLIGHT, onRequest }, async (request, reply) => {
+    reply.code(204).headers(preflightHeaders(request.headers));
+    // Of HTTP/2 it is no header.
+    if (request.raw.httpVersionMajor !== 1) reply.removeHeader("connection");
+    await reply.send();
   });
 }
 
 function addOtherRoutes(app: FastifyInstance, edge: Edge): void {
-  const { service, memoryReport } = edge.options;
+  const { service } = edge.options;
   const begin = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     edge.begin(request, reply, OTHER_METHODS);
     reply.header("cache-control", "no-cache, no-store, must-revalidate").type(JSON_TYPE);
@@ -78,20 +84,15 @@ function addOtherRoutes(app: FastifyInstance, edge: Edge): void {
   app.route({
     method: ["GET", "HEAD"],
     url: "/v1/health",
+    schema: GET_HEALTH,
     onRequest: begin,
     handler: async (_request, reply) => {
       const { status } = service;
       await reply.code(status === "active" ? 200 : 202).send(JSON.stringify({ status }));
     },
   });
-  app.route({
-    method: ["GET", "HEAD"],
-    url: "/admin/memory",
-    onRequest: [begin, (request, reply) => authorize(edge, request, reply)],
-    handler: async (_request, reply) => {
-      await reply.send(JSON.stringify(memoryReport()));
-    },
-  });
+  addOpenApiRoute(app, begin);
+  addAdminRoutes(app, edge, [begin, (request, reply) => authorize(edge, request, reply)]);
 }
 
 /** Protocol 1.4. */

@@ -1,6 +1,6 @@
 /** The standalone server: the routes, the pages around them, and the limits of a socket. */
 
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { fastify, type ConnectionError, type FastifyInstance } from "fastify";
@@ -8,6 +8,9 @@ import { UNCACHED_PAGE } from "./caching.ts";
 import { Connections } from "./connections.ts";
 import { corsHeaders, OTHER_METHODS } from "./cors.ts";
 import { Edge, serverHeaders, type EdgeOptions } from "./edge.ts";
+import type { Certificate } from "./https-certificate.ts";
+import { createHttpsServer } from "./https-server.ts";
+import { LaneServer } from "./lane-server.ts";
 import { HEADER_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { normalizeTarget } from "./path.ts";
 import { JSON_TYPE } from "./responses.ts";
@@ -16,18 +19,26 @@ import { addShapeRoutes } from "./routes.ts";
 /**
  * Makes a server; `listen` and `close` are the caller's. Closing accepts nothing more, answers
  * every long-poll at once as at its timeout, and resolves when all that was begun is answered.
+ *
+ * @param certificate with one, HTTP/2 and HTTP/1.1 over TLS; without, HTTP/1.1 on lanes.
  */
-export function createHttpServer(options: EdgeOptions): FastifyInstance {
+export function createHttpServer(options: EdgeOptions, certificate?: Certificate): FastifyInstance {
   const edge = new Edge(options);
+  const connections = new Connections();
   const app = fastify({
-    http: { maxHeaderSize: HEADER_BYTES_MAX },
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    serverFactory: (listener) => {
+      if (certificate !== undefined) return createHttpsServer(certificate, listener, connections);
+      const settings = { maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS };
+      const server = new LaneServer(settings, listener);
+      connections.watch(server.http);
+      // Of an HTTP server Fastify asks no more than what a LaneServer has.
+      return server as unknown as Server;
+    },
     // Whatever arrives while the server closes is answered in the words of the protocol.
     return503OnClosing: false,
     rewriteUrl: (request) => normalizeTarget(request.url ?? "/"),
     clientErrorHandler: (error, socket) => answerClientError(edge, error, socket),
   });
-  const connections = new Connections(app.server);
   app.addHook("preClose", (done) => {
     connections.close();
     done();

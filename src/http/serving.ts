@@ -11,15 +11,20 @@
  *
  * 1. An up-to-date message never names an LSN whose changes its reader might not have: the position
  *    is read before the log is.
- * 2. No change is missed between reading and waiting: `waitForChange` looks again when it is
- * called. 3. A handle that was found stale is never told again.
+ * 2. No change is missed between reading and waiting: `waitForChange` and `watch` look again when
+ *    they are called.
+ * 3. A handle that was found stale is never told again.
+ *
+ * A request that comes to a wait may be parked instead: whoever takes it over waits in its place,
+ * with others for the same thing, and asks `resumeServing` what all of them are answered.
  */
 
 import type { Clock } from "../lib/clock.ts";
 import { LitzError } from "../lib/errors.ts";
 import type { ShapeHandle } from "../model/ids.ts";
 import { compareLogOffsets, type LogOffset } from "../model/log-offset.ts";
-import type { ServedShape, ShapeService } from "../shapes/shape-service.ts";
+import type { ShapeDefinition } from "../model/shape-definition.ts";
+import type { ServedShape, ShapeService, WaitOutcome } from "../shapes/shape-service.ts";
 import type { LogChunk } from "../storage/storage.ts";
 import type { AdmissionSlot } from "./admission.ts";
 import { closeBody, openBody, type OpenBody } from "./body.ts";
@@ -27,7 +32,7 @@ import { InvalidRequest } from "./errors.ts";
 import { explain } from "./explanations.ts";
 import { matchesEtag, shapeEtag, type RequestedOffset } from "./etag.ts";
 import { OUT_OF_BOUNDS_RECHECK_MS } from "./limits.ts";
-import type { OpenRequest } from "./open-requests.ts";
+import type { Patience } from "./open-requests.ts";
 import type { ShapeParameters } from "./parameters.ts";
 
 /** Where in a shape's log an answer stands. */
@@ -51,7 +56,20 @@ export type ShapeAnswer =
   /** `offset=now`, or a long-poll during which nothing happened. */
   | { readonly kind: "no-change"; readonly position: Position; readonly lastSeenLsn: bigint }
   | { readonly kind: "not-modified"; readonly position: Position }
-  | { readonly kind: "must-refetch"; readonly handle: ShapeHandle | undefined };
+  /** Events follow, beginning with those of the chunk (protocol 5.8). */
+  | { readonly kind: "stream"; readonly position: Position; readonly chunk: LogChunk }
+  /** Nothing by us: `park` has taken the request over. */
+  | { readonly kind: "parked" }
+  | MustRefetch;
+
+export interface MustRefetch {
+  readonly kind: "must-refetch";
+  /** Of the shape to ask for instead, where one is known. */
+  readonly handle: ShapeHandle | undefined;
+}
+
+/** Answers that are a response: a status, headers and a body that ends. */
+export type ReadAnswer = Exclude<ShapeAnswer, { kind: "stream" | "parked" }>;
 
 export interface ServingOptions {
   readonly service: ShapeService;
@@ -64,8 +82,24 @@ export interface ServingRequest {
   readonly ifNoneMatch: string | undefined;
   readonly wantsBody: boolean;
   readonly slot: AdmissionSlot;
-  readonly open: OpenRequest;
+  readonly open: Patience;
+  /** Offers a live request that comes to a wait. True: it is no longer ours. */
+  readonly park?: (held: Held) => boolean;
 }
+
+/** A live request at the end of a log. */
+export interface Held {
+  readonly shape: ServedShape;
+  readonly requested: LogOffset;
+  readonly end: LogOffset;
+}
+
+/** What it takes to read a log for a request whose shape was found. */
+type Reading = Pick<ServingRequest, "ifNoneMatch" | "wantsBody" | "open" | "park"> & {
+  readonly offset: RequestedOffset;
+  readonly isLive: boolean;
+  readonly isSse: boolean;
+};
 
 /**
  * Resolves with the answer, after the wait if there is one.
@@ -78,23 +112,51 @@ export async function serveShape(
 ): Promise<ShapeAnswer> {
   const { handle } = request.parameters;
   try {
-    const shape = await lookUp(options, request);
+    const shape = await findShape(options, request, await defineShape(options, request));
     if (handle !== undefined && shape.handle !== handle) return mustRefetch(shape.handle);
     await request.open.untilPointless(explain("snapshot", shape.snapshotStarted()));
-    return await new Serving(options, request, shape).answer();
+    return await new Serving(options, { ...request, ...request.parameters }, shape).answer();
   } catch (error) {
     if (isStale(error)) return mustRefetch();
     throw error;
   }
 }
 
+/**
+ * What parked requests are answered when their wait has ended like this. Undefined: nothing yet,
+ * they have to wait again.
+ *
+ * @throws {LitzError} what protocol 3.2 lists.
+ */
+export async function resumeServing(
+  options: ServingOptions,
+  { shape, requested, end }: Held,
+  outcome: WaitOutcome,
+  open: Patience,
+): Promise<ReadAnswer | undefined> {
+  const reading = { offset: requested, isLive: true, isSse: false, ifNoneMatch: undefined };
+  const serving = new Serving(options, { ...reading, wantsBody: true, open }, shape);
+  try {
+    return await serving.resume(requested, end, outcome);
+  } catch (error) {
+    if (isStale(error)) return mustRefetch();
+    throw error;
+  }
+}
+
+export async function defineShape(
+  { service }: ServingOptions,
+  { parameters, open }: ServingRequest,
+): Promise<ShapeDefinition> {
+  return open.untilPointless(explain("definition", service.define(parameters.definition)));
+}
+
 /** Protocol 5.2. */
-async function lookUp(options: ServingOptions, request: ServingRequest): Promise<ServedShape> {
-  const { service } = options;
-  const { parameters, open, slot } = request;
-  const definition = await open.untilPointless(
-    explain("definition", service.define(parameters.definition)),
-  );
+export async function findShape(
+  { service }: ServingOptions,
+  { open, slot }: ServingRequest,
+  definition: ShapeDefinition,
+): Promise<ServedShape> {
   const shape = service.find(definition);
   if (shape !== undefined) return shape;
   slot.moveTo("initial");
@@ -102,13 +164,17 @@ async function lookUp(options: ServingOptions, request: ServingRequest): Promise
 }
 
 /** What was asked for is gone, or is no longer what it was when that was asked (protocol 4.4). */
-function isStale(error: unknown): boolean {
+export function isStale(error: unknown): boolean {
   return (
     error instanceof LitzError && (error.httpStatus === 409 || error.code === "SCHEMA_CHANGED")
   );
 }
 
-function mustRefetch(handle?: ShapeHandle): ShapeAnswer {
+function isSnapshotFailure(error: unknown): boolean {
+  return error instanceof LitzError && error.code.startsWith("SNAPSHOT_");
+}
+
+export function mustRefetch(handle?: ShapeHandle): MustRefetch {
   return { kind: "must-refetch", handle };
 }
 
@@ -117,10 +183,10 @@ class Serving {
   readonly #service: ShapeService;
   readonly #clock: Clock;
   readonly #longPollTimeoutMs: number;
-  readonly #request: ServingRequest;
+  readonly #request: Reading;
   readonly #shape: ServedShape;
 
-  constructor(options: ServingOptions, request: ServingRequest, shape: ServedShape) {
+  constructor(options: ServingOptions, request: Reading, shape: ServedShape) {
     this.#service = options.service;
     this.#clock = options.clock;
     this.#longPollTimeoutMs = options.longPollTimeoutMs;
@@ -129,44 +195,92 @@ class Serving {
   }
 
   async answer(): Promise<ShapeAnswer> {
-    const { offset } = this.#request.parameters;
+    const { offset, isSse } = this.#request;
     if (offset === "now") return this.#noChange(this.#shape.log.latestOffset());
     if (!this.#isInBounds(offset)) await this.#waitForBounds(offset);
-    return this.#read(offset);
+    return isSse ? this.#openStream(offset) : this.#read(offset);
+  }
+
+  /** After a wait that somebody else did. Undefined: there is nothing to read after all. */
+  async resume(
+    offset: LogOffset,
+    end: LogOffset,
+    outcome: WaitOutcome,
+  ): Promise<ReadAnswer | undefined> {
+    const answer = await this.#afterWait(end, outcome, false);
+    if (answer !== undefined) return answer;
+    const looked = await this.#look(offset);
+    return "kind" in looked ? looked : undefined;
   }
 
   /** Protocol 5.4 and 5.7. */
   async #read(offset: LogOffset): Promise<ShapeAnswer> {
-    const { isLive } = this.#request.parameters;
     const deadline = this.#clock.nowMilliseconds() + this.#longPollTimeoutMs;
     for (;;) {
-      if (!this.#shape.isCurrent) return this.#replaced();
-      // Before the read, by invariant 1.
-      const lsn = this.#service.lastProcessedLsn;
-      const chunk = await this.#readChunk(offset);
-      if (chunk === undefined) return mustRefetch();
-      const { end, isUpToDate } = chunk;
-      const position: Position = { shape: this.#shape, requested: offset, end, isLive, isUpToDate };
-      if (matchesEtag(this.#request.ifNoneMatch, shapeEtag(this.#shape.handle, offset, end))) {
-        return { kind: "not-modified", position };
-      }
-      if (!isLive || !isUpToDate || !chunk.isEmpty) {
-        return await this.#log(position, chunk, isLive || lsn < end.tx ? end.tx : lsn);
+      const looked = await this.#look(offset);
+      if ("kind" in looked) return looked;
+      const { shape, end } = looked;
+      if (this.#request.park?.({ shape, requested: offset, end }) === true) {
+        return { kind: "parked" };
       }
       const answer = await this.#hold(end, deadline);
       if (answer !== undefined) return answer;
     }
   }
 
+  /** The answer; or, for a live request, the end of the log when there is nothing to read. */
+  async #look(offset: LogOffset): Promise<ReadAnswer | Position> {
+    const { isLive, ifNoneMatch } = this.#request;
+    if (!this.#shape.isCurrent) return this.#replaced();
+    // Before the read, by invariant 1.
+    const lsn = this.#service.lastProcessedLsn;
+    const chunk = await this.#readChunk(offset);
+    if (chunk === undefined) return mustRefetch();
+    const { end, isUpToDate } = chunk;
+    const position: Position = { shape: this.#shape, requested: offset, end, isLive, isUpToDate };
+    if (matchesEtag(ifNoneMatch, shapeEtag(this.#shape.handle, offset, end))) {
+      return { kind: "not-modified", position };
+    }
+    if (isLive && isUpToDate && chunk.isEmpty) return position;
+    return this.#log(position, chunk, isLive || lsn < end.tx ? end.tx : lsn);
+  }
+
+  /** Protocol 5.8. */
+  async #openStream(offset: LogOffset): Promise<ShapeAnswer> {
+    if (!this.#shape.isCurrent) return this.#replaced();
+    const chunk = await this.#readChunk(offset);
+    if (chunk === undefined) return mustRefetch();
+    const { end, isUpToDate } = chunk;
+    const position: Position = {
+      shape: this.#shape,
+      requested: offset,
+      end,
+      isLive: true,
+      isUpToDate,
+    };
+    if (matchesEtag(this.#request.ifNoneMatch, shapeEtag(this.#shape.handle, offset, end))) {
+      return { kind: "not-modified", position };
+    }
+    return { kind: "stream", position, chunk };
+  }
+
   /** Holds a live request at the end of the log. Undefined: there is something to read. */
-  async #hold(end: LogOffset, deadline: number): Promise<ShapeAnswer | undefined> {
+  async #hold(end: LogOffset, deadline: number): Promise<ReadAnswer | undefined> {
     const timeoutMs = Math.max(0, deadline - this.#clock.nowMilliseconds());
     const outcome = await this.#shape.waitForChange(end, timeoutMs, this.#request.open.signal);
+    return this.#afterWait(end, outcome, this.#clock.nowMilliseconds() >= deadline);
+  }
+
+  async #afterWait(
+    end: LogOffset,
+    outcome: WaitOutcome,
+    isOver: boolean,
+  ): Promise<ReadAnswer | undefined> {
     if (outcome === "removed" || !this.#shape.isCurrent) return this.#replaced();
     // Whatever ended the wait, a change may have come in the meantime. Asked together with the
     // position, without a turn of the event loop in between, by invariant 1.
     if (compareLogOffsets(this.#shape.log.latestOffset(), end) > 0) return undefined;
-    if (outcome === "changed" && this.#clock.nowMilliseconds() < deadline) return undefined;
+    if (outcome === "changed" && !isOver) return undefined;
     if (outcome !== "aborted" && this.#service.status !== "active") await this.#refuse();
     return this.#noChange(end);
   }
@@ -200,7 +314,7 @@ class Serving {
     }
   }
 
-  async #log(position: Position, chunk: LogChunk, lastSeenLsn: bigint): Promise<ShapeAnswer> {
+  async #log(position: Position, chunk: LogChunk, lastSeenLsn: bigint): Promise<ReadAnswer> {
     if (!this.#request.wantsBody || chunk.isEmpty) {
       return { kind: "log", position, lastSeenLsn, body: undefined };
     }
@@ -215,13 +329,16 @@ class Serving {
     }
   }
 
-  /** A log that cannot be read because its shape was removed is an outcome and no error. */
+  /**
+   * A log that cannot be read because its shape was removed is an outcome and no error. But a
+   * snapshot that fails takes its shape along, and says so to everybody who waited for it.
+   */
   #rethrowUnlessGone(error: unknown): void {
-    if (this.#shape.isCurrent) throw error;
+    if (this.#shape.isCurrent || isSnapshotFailure(error)) throw error;
   }
 
-  #noChange(end: LogOffset): ShapeAnswer {
-    const { offset, isLive } = this.#request.parameters;
+  #noChange(end: LogOffset): ReadAnswer {
+    const { offset, isLive } = this.#request;
     return {
       kind: "no-change",
       position: { shape: this.#shape, requested: offset, end, isLive, isUpToDate: true },
@@ -230,18 +347,19 @@ class Serving {
   }
 
   /** Protocol 4.4: with the handle of whatever took the shape's place, by invariant 3. */
-  #replaced(): ShapeAnswer {
+  #replaced(): ReadAnswer {
     const handle = this.#service.find(this.#shape.definition)?.handle;
     return mustRefetch(handle === this.#shape.handle ? undefined : handle);
   }
 
   /**
    * Whether the offset lies in the log, or may be taken for the end of it: nothing of this shape
-   * happened up to the global position that is not in the log (protocol 5.5, 5.8).
+   * happened up to the global position that is not in the log (protocol 5.5, 5.8). An event stream
+   * tells the position behind the last transaction, which is one more.
    */
   #isInBounds(offset: LogOffset): boolean {
     if (compareLogOffsets(offset, this.#shape.log.latestOffset()) <= 0) return true;
-    return offset.tx <= this.#service.lastProcessedLsn;
+    return offset.tx <= this.#service.lastProcessedLsn + 1n;
   }
 
   /**

@@ -1,21 +1,29 @@
-/** GET and HEAD of `/v1/shape`: from a request to a response, in the order of protocol 3.1. */
+/**
+ * GET, HEAD and POST of `/v1/shape`: from a request to a response, in the order of protocol 3.1.
+ *
+ * A POST is a GET whose parameters may also stand in its body, and whose answer nobody may keep.
+ */
 
 import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { LitzError } from "../lib/errors.ts";
 import { kindOf, type AdmissionSlot } from "./admission.ts";
 import { closeBody, pumpBody } from "./body.ts";
-import { nextCursor } from "./cursor.ts";
 import type { Edge } from "./edge.ts";
+import { compress, isWorthCompressing, negotiate } from "./compression.ts";
+import { parkPoll } from "./lane-park.ts";
 import { URL_BYTES_MAX } from "./limits.ts";
 import type { OpenRequest } from "./open-requests.ts";
 import { parseShapeParameters } from "./parameters.ts";
-import { parseQuery, textOf, type Query } from "./query.ts";
-import { shapeResponse, type ResponseContext, type ShapeResponse } from "./responses.ts";
-import { serveShape } from "./serving.ts";
+import { parseQuery, type Query } from "./query.ts";
+import { shapeResponse, type ShapeResponse, type StreamedBody } from "./responses.ts";
+import { mergeBody, readBody } from "./request-body.ts";
+import { serveShape, type ServingRequest } from "./serving.ts";
+import { answerStream } from "./sse-route.ts";
+import { serveSubset, subsetResponse } from "./subset-serving.ts";
 
 /** REQUIRES: the request is authorized. */
-export async function getShape(
+export async function answerShape(
   edge: Edge,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -23,9 +31,13 @@ export async function getShape(
   const query = parseQuery(urlOf(request));
   const slot = edge.admission.acquire(kindOf(query));
   let open: OpenRequest | undefined;
+  let isParked = false;
   try {
     open = edge.openRequests.open(request.raw, reply.raw);
-    const response = await respond(edge, request, query, { open, slot });
+    const parameters = await withBody(query, request, open);
+    const response = await respond(edge, request, reply, { query: parameters, open, slot });
+    isParked = response === "parked";
+    if (response === "parked" || response === "streamed") return;
     edge.openRequests.answering(open);
     await send(edge, request, reply, response, open);
   } catch (error) {
@@ -33,47 +45,59 @@ export async function getShape(
     reply.hijack();
   } finally {
     open?.release();
-    slot.release();
+    // Who waits on a lane keeps it.
+    if (!isParked) slot.release();
   }
 }
 
+/** The body's parameters go before those of the URL (protocol 2.4). */
+async function withBody(query: Query, request: FastifyRequest, open: OpenRequest): Promise<Query> {
+  if (request.method !== "POST") return query;
+  const body = await open.untilPointless(readBody(request.raw));
+  return body === undefined ? query : mergeBody(query, body);
+}
+
+/** What is known of a request, and what it holds. */
+interface Held {
+  readonly query: Query;
+  readonly open: OpenRequest;
+  readonly slot: AdmissionSlot;
+}
+
+/** The response; or who has taken the request over, or that events were sent until their end. */
 async function respond(
   edge: Edge,
   request: FastifyRequest,
-  query: Query,
-  held: { readonly open: OpenRequest; readonly slot: AdmissionSlot },
-): Promise<ShapeResponse> {
-  const { service, clock, config } = edge.options;
-  await held.open.untilPointless(service.ready(config.readyTimeoutMs));
+  reply: FastifyReply,
+  { query, open, slot }: Held,
+): Promise<ShapeResponse | "parked" | "streamed"> {
+  const { service, config } = edge.options;
+  await open.untilPointless(service.ready(config.readyTimeoutMs));
   const parameters = parseShapeParameters(query);
-  const answer = await serveShape(
-    { service, clock, longPollTimeoutMs: config.longPollTimeoutMs },
-    {
-      parameters,
-      ifNoneMatch: request.headers["if-none-match"],
-      wantsBody: request.method !== "HEAD",
-      ...held,
-    },
-  );
-  return shapeResponse(answer, responseContext(edge, query));
-}
-
-function responseContext(edge: Edge, query: Query): ResponseContext {
-  const { config, clock } = edge.options;
-  return {
-    cachePolicy: {
-      maxAgeSeconds: config.cacheMaxAgeSeconds,
-      staleAgeSeconds: config.cacheStaleAgeSeconds,
-    },
-    cursor: () =>
-      nextCursor({
-        nowMs: clock.nowMilliseconds(),
-        longPollTimeoutMs: config.longPollTimeoutMs,
-        previous: textOf(query, "cursor"),
-        random: edge.random,
-      }),
-    serial: () => edge.nextSerial(),
+  const { cursor, subset } = parameters;
+  const isPost = request.method === "POST";
+  const serving: ServingRequest = {
+    parameters,
+    // Only what may be kept can be asked for again (RFC 9110, section 13.1.2).
+    ifNoneMatch: isPost ? undefined : request.headers["if-none-match"],
+    wantsBody: request.method !== "HEAD",
+    open,
+    slot,
+    park: (held) => parkPoll(edge, request, reply, { slot, held, cursor }),
   };
+  let response: ShapeResponse;
+  if (subset === undefined) {
+    const answer = await serveShape(edge.serving, serving);
+    if (answer.kind === "parked") return "parked";
+    if (answer.kind === "stream") {
+      return answerStream(edge, request, reply, { stream: answer, cursor, open, slot });
+    }
+    response = shapeResponse(answer, edge.responseContext(cursor));
+  } else {
+    response = subsetResponse(await serveSubset(edge.serving, serving, subset));
+  }
+  if (isPost) response.headers["cache-control"] = "no-cache";
+  return response;
 }
 
 async function send(
@@ -90,7 +114,9 @@ async function send(
     return;
   }
   reply.code(status).headers(headers);
-  if (edge.openRequests.isClosing) reply.header("connection", "close");
+  // Of HTTP/2 it is no header.
+  const isLast = edge.openRequests.isClosing && request.raw.httpVersionMajor === 1;
+  if (isLast) reply.header("connection", "close");
   if (request.method === "HEAD") {
     // Sizes of streamed bodies are not known, so HEAD says none at all.
     reply.hijack();
@@ -102,15 +128,35 @@ async function send(
     return;
   }
   reply.hijack();
+  const encoded = await encode(edge, request, reply, response, body);
   reply.raw.writeHead(status, reply.getHeaders() as OutgoingHttpHeaders);
   const { stalledReaderTimeoutMs } = edge.options.config;
   try {
-    const options = { tail: body.tail, stalledReaderTimeoutMs };
-    await pumpBody(body.pages, reply.raw, open.client, options);
+    const options = { ...encoded, stalledReaderTimeoutMs };
+    await pumpBody(encoded.pages, reply.raw, open.client, options);
   } catch (error) {
     const requestId = reply.getHeader("x-request-id");
     edge.options.logger.warn({ requestId, error }, "a response was cut short");
   }
+}
+
+/** Compresses what is long and not live, for a client that accepts it. */
+async function encode(
+  edge: Edge,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { headers }: ShapeResponse,
+  body: StreamedBody,
+): Promise<StreamedBody> {
+  const isLive = headers["electric-cursor"] !== undefined;
+  // HTTP/1.0 speaks through proxies that may not tell their own clients apart.
+  const isRefused =
+    isLive || !edge.options.config.isCompressing || request.raw.httpVersion === "1.0";
+  if (isRefused || !isWorthCompressing(body)) return body;
+  const encoding = negotiate(request.headers["accept-encoding"]);
+  if (encoding === undefined) return body;
+  reply.headers({ "content-encoding": encoding, vary: "accept-encoding" });
+  return compress(body, encoding);
 }
 
 /** @throws {LitzError} 414 */

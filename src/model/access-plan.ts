@@ -30,14 +30,7 @@
  *     time       microseconds
  */
 export type EqualityKind =
-  | "int"
-  | "uuid"
-  | "text"
-  | "decimal"
-  | "padded"
-  | "timestamp"
-  | "date"
-  | "time";
+  "int" | "uuid" | "text" | "decimal" | "padded" | "timestamp" | "date" | "time";
 
 /**
  * How a value's text becomes 64 bits whose order is the values' order. Kinds that are not exact
@@ -58,7 +51,11 @@ export type Access =
   | { readonly type: "null"; readonly column: number }
   /** `a @> ?`, `a && ?`, `? = ANY (a)`: a key for each element of an array that is not NULL. */
   | { readonly type: "elements"; readonly column: number; readonly kind: EqualityKind }
-  /** `a -> 'b' ->> 'c' = ?` on json or jsonb: the text at a path of object keys or array indexes. */
+  /**
+   * `a -> 'b' ->> 'c' = ?` on json or jsonb: the text (`->>`) at a path of object keys or array
+   * indexes, as `#>>` follows it. Not exact for `json`, whose objects may have a key twice (each is
+   * looked at), and not where a key that looks like an index may meet an array.
+   */
   | { readonly type: "path"; readonly column: number; readonly path: readonly string[] }
   /** Every row: for what cannot be indexed. */
   | { readonly type: "all" };
@@ -92,8 +89,30 @@ export interface AccessBound {
 }
 
 export interface AccessPlan {
-  /** At least one; all different. */
+  /** All different, at most 256. None: no row makes the WHERE true. */
   readonly branches: readonly Access[];
   /** Whether a row that satisfies an entry is sure to make the WHERE true. */
   readonly isExact: boolean;
+  /**
+   * The WHERE is one AND of `column = constant` and nothing else, or there is none: one branch, an
+   * exact equality of kinds int, uuid and text, or `all`. The constants are then the values of the
+   * terms, in their order, and the core keeps them as keys: 28 bytes a shape and one entry.
+   */
+  readonly isConjunction?: boolean;
+  /** What the core evaluates itself in place of the residual. */
+  readonly pattern?: PatternTest;
+}
+
+/**
+ * The whole WHERE is `column [NOT] [I]LIKE constant`, escaped by a backslash; for ILIKE, in a
+ * collation that folds ASCII letters as C does. What the core cannot decide (ILIKE beyond ASCII, a
+ * pattern that ends in its escape) is asked of the residual.
+ */
+export interface PatternTest {
+  readonly column: number;
+  /** ILIKE. */
+  readonly ignoresCase: boolean;
+  readonly isNegated: boolean;
+  /** Index of the pattern in the shape's constants. */
+  readonly constant: number;
 }

@@ -9,12 +9,14 @@
 import type { Constants } from "./shape-definition.ts";
 
 export function encodeConstants(constants: Constants): Uint8Array {
-  const texts = constants.map((text) => Buffer.from(text, "utf8"));
-  const bytes = Buffer.alloc(texts.reduce((size, text) => size + 4 + text.length, 0));
+  let size = 0;
+  for (const text of constants) size += 4 + Buffer.byteLength(text);
+  const bytes = Buffer.allocUnsafe(size);
   let offset = 0;
-  for (const text of texts) {
-    offset = bytes.writeUInt32LE(text.length, offset);
-    offset += text.copy(bytes, offset);
+  for (const text of constants) {
+    const textSize = bytes.write(text, offset + 4);
+    bytes.writeUInt32LE(textSize, offset);
+    offset += 4 + textSize;
   }
   return bytes;
 }

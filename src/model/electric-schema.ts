@@ -6,12 +6,18 @@
 
 import type { Table, TableColumn } from "./table.ts";
 
-/** @param columns indexes into `table.columns`. */
-export function electricSchema(table: Table, columns: readonly number[]): string {
+/**
+ * @param columns indexes into `table.columns`.
+ * @param first the table as it was when the first of the shape's rows were read: a column that
+ *   became NOT NULL since may well be null in the log, and a client that was told otherwise would
+ *   refuse it (protocol 8.3).
+ */
+export function electricSchema(table: Table, columns: readonly number[], first = table): string {
   // Object members would be sorted if a column is called "1".
   const members = columns.map((index) => {
     const column = table.columns[index]!;
-    return `${JSON.stringify(column.name)}:${JSON.stringify(describeColumn(column))}`;
+    const isNotNull = column.isNotNull && first.columns[index]!.isNotNull;
+    return `${JSON.stringify(column.name)}:${JSON.stringify(describeColumn(column, isNotNull))}`;
   });
   return `{${members.join(",")}}`.replace(
     /[^\x20-\x7e]/g,
@@ -19,12 +25,12 @@ export function electricSchema(table: Table, columns: readonly number[]): string
   );
 }
 
-function describeColumn(column: TableColumn): Record<string, unknown> {
+function describeColumn(column: TableColumn, isNotNull: boolean): Record<string, unknown> {
   return {
     type: column.typeName,
     ...(column.dimensionCount > 0 ? { dims: column.dimensionCount } : {}),
     ...(column.keyIndex === undefined ? {} : { pk_index: column.keyIndex }),
-    ...(column.isNotNull ? { not_null: true } : {}),
+    ...(isNotNull ? { not_null: true } : {}),
     ...describeModifier(column.typeName, column.typeModifier),
   };
 }

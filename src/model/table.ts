@@ -22,6 +22,17 @@ export interface TableColumn {
    * collation (Postgres manual, 23.2.2.4).
    */
   readonly hasByteEquality: boolean;
+  /** Of text. Undefined: the type has none, or nobody asked. */
+  readonly collation?: ColumnCollation;
+}
+
+export interface ColumnCollation {
+  /** `collname`: of the collation itself, not of the locale behind it. */
+  readonly name: string;
+  /** Whether it is the one of the database. */
+  readonly isDefault: boolean;
+  /** Whether texts are ordered as their bytes in UTF-8 are. */
+  readonly hasByteOrder: boolean;
 }
 
 export interface Table {
@@ -29,10 +40,37 @@ export interface Table {
   readonly oid: number;
   readonly schema: string;
   readonly name: string;
-  /** In attribute order, dropped columns left out. */
+  /**
+   * `columns[n]` is attribute n + 1, for as long as the table lives: the place of a dropped column
+   * is kept by `DROPPED_COLUMN`. So an index means the same column before and after ALTER TABLE.
+   */
   readonly columns: readonly TableColumn[];
   /** `relreplident`: f full, d default, n nothing, i index. */
   readonly replicaIdentity: string;
+  /** `relkind` p: its rows are those of its partitions. Unknown of a table from a template. */
+  readonly isPartitioned?: true;
+  /**
+   * Whether columns that nothing asked for may be missing, and stand as dropped: so it is with a
+   * table that was read from a stored template instead of the catalog.
+   */
+  readonly isPartial?: true;
+}
+
+/** Where no column is, or none any more. No identifier is empty, so no name finds it. */
+export const DROPPED_COLUMN: TableColumn = {
+  name: "",
+  typeOid: 0,
+  typeName: "",
+  typeKind: "",
+  typeModifier: -1,
+  dimensionCount: 0,
+  isNotNull: false,
+  hasByteEquality: false,
+};
+
+/** Indexes of the columns that there are, in attribute order. */
+export function liveColumnsOf(table: Pick<Table, "columns">): number[] {
+  return [...table.columns.keys()].filter((index) => table.columns[index]!.name !== "");
 }
 
 /**
@@ -40,7 +78,7 @@ export interface Table {
  * without one (protocol 7.7). Indexes into `table.columns`.
  */
 export function keyColumnsOf(table: Table): readonly number[] {
-  const indexes = table.columns.map((_, index) => index);
+  const indexes = liveColumnsOf(table);
   const key = indexes.filter((index) => table.columns[index]!.keyIndex !== undefined);
   if (key.length === 0) return indexes;
   return key.sort((a, b) => table.columns[a]!.keyIndex! - table.columns[b]!.keyIndex!);

@@ -5,8 +5,11 @@
  * REPLICA IDENTITY FULL. Both are looked at first: where nothing needs to be done no lock is taken,
  * which also is what lets an operator do it beforehand. In manual mode nothing is ever altered.
  *
- * A partitioned table is added by its root; pgoutput sends the changes of partitions under their
- * own names, and the replica identity is a property of each.
+ * A partitioned table is added by its root. `publish_via_partition_root` stays off: pgoutput sends
+ * the changes of partitions under their own names, so that one stream serves shapes of the root and
+ * of a partition, and TRUNCATE of a partition is sent at all; the core knows whose partition a
+ * table is. The replica identity is a property of each partition. A partition with shapes of its
+ * own is added by name too, since its root may be taken out.
  *
  * Alterations run one after the other, since two that alter one publication at the same time make
  * Postgres refuse one of them ("tuple concurrently updated"). Another instance or an operator may
@@ -21,6 +24,7 @@ import { systemTimers, type CancelTimer, type Timers } from "../lib/timers.ts";
 import { quoteIdentifier, quoteTable, type Table } from "../model/table.ts";
 import type { Pool, Queryable } from "./pool.ts";
 import { PostgresError } from "./postgres-error.ts";
+import { readPublishedTables } from "./publication-state.ts";
 
 export interface PublicationOptions {
   readonly database: Pool;
@@ -35,18 +39,18 @@ export interface PublicationOptions {
  * ALTER TABLE needs the table for itself for a moment. While it waits, everybody else waits behind
  * it, so it must not wait long.
  */
-const LOCK_TIMEOUT_MS = 5_000;
-const STATEMENT_TIMEOUT_MS = 30_000;
+const TIMEOUTS = { lockTimeoutMs: 5_000, statementTimeoutMs: 30_000 };
 /** A client that reloads its page drops its last shape and makes it again. */
 const REMOVAL_DELAY_MS = 60_000;
 const ATTEMPTS = 3;
 const VERSION_WITH_GENERATED_COLUMNS = 180_000;
 
-interface TableState {
-  readonly isPublished: boolean;
-  /** Quoted names of the table and its partitions that do not send old rows. */
-  readonly withoutFull: readonly string[];
-}
+/** What is wrong with a table that shapes live on. */
+export type PublicationFault =
+  /** Changes were lost. */
+  | "not sent"
+  /** Old rows may be missing, which shows when they are. */
+  | "without old rows";
 
 export class Publication {
   readonly #database: Pool;
@@ -57,6 +61,7 @@ export class Publication {
   readonly #pending = new Map<number, Promise<void>>();
   readonly #removals = new Map<number, CancelTimer>();
   #queue: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: PublicationOptions) {
     this.#database = options.database;
@@ -102,6 +107,8 @@ export class Publication {
    *   SCHEMA_CHANGED when it is not there any more.
    */
   ensure(table: Table): Promise<void> {
+    this.#removals.get(table.oid)?.();
+    this.#removals.delete(table.oid);
     if (this.#ready.has(table.oid)) return Promise.resolve();
     const pending = this.#pending.get(table.oid);
     if (pending !== undefined) return pending;
@@ -118,10 +125,26 @@ export class Publication {
   }
 
   /**
+   * Looks at tables that were complete once: somebody may have altered them, or the publication.
+   * Those that are not there any more are left out.
+   *
+   * @throws {LitzError}
+   */
+  async audit(oids: readonly number[]): Promise<ReadonlyMap<number, PublicationFault>> {
+    const faults = new Map<number, PublicationFault>();
+    for (const [oid, state] of await readPublishedTables(this.#database, this.#name, oids)) {
+      if (!state.isSent || state.defect !== undefined) faults.set(oid, "not sent");
+      else if (state.withoutFull.length > 0) faults.set(oid, "without old rows");
+    }
+    return faults;
+  }
+
+  /**
    * The last shape of a table is gone: takes the table out in a while, unless `isUsed` says by then
    * that it has shapes again.
    */
   removeUnused(table: Table, isUsed: () => boolean): void {
+    if (this.#isManual || this.#isClosed) return;
     this.#removals.get(table.oid)?.();
     const cancel = this.#timers.after(REMOVAL_DELAY_MS, () => {
       this.#removals.delete(table.oid);
@@ -133,6 +156,7 @@ export class Publication {
 
   /** Forgets the removals that are due. */
   close(): void {
+    this.#isClosed = true;
     for (const cancel of this.#removals.values()) cancel();
     this.#removals.clear();
   }
@@ -145,9 +169,13 @@ export class Publication {
     this.forget(table.oid);
     if (this.#isManual) return;
     await this.#enqueue(async () => {
-      await this.#alter(`DROP TABLE ${quoteTable(table)}`).catch((error: unknown) => {
-        if (!(error instanceof PostgresError)) throw error;
-      });
+      const publication = quoteIdentifier(this.#name);
+      const sql = `ALTER PUBLICATION ${publication} DROP TABLE ${quoteTable(table)}`;
+      await this.#database
+        .transaction(TIMEOUTS, (transaction) => transaction.query(sql))
+        .catch((error: unknown) => {
+          if (!(error instanceof PostgresError)) throw error;
+        });
     });
   }
 
@@ -170,85 +198,61 @@ export class Publication {
   }
 
   async #addOnce(table: Table): Promise<void> {
-    const state = await this.#inspect(this.#database, table);
-    if (!state.isPublished) {
-      if (this.#isManual) throw this.#mayNotAdd(table);
-      try {
-        await this.#alter(`ADD TABLE ${quoteTable(table)}`);
-      } catch (error) {
-        if (sqlStateOf(error) === UNDEFINED_OBJECT) throw this.#missing();
-        if (isPrivilege(error)) throw this.#cannotAdd(table, error);
-        throw error;
-      }
+    const states = await readPublishedTables(this.#database, this.#name, [table.oid]);
+    const state = states.get(table.oid);
+    if (state?.schema !== table.schema || state.name !== table.name) throw isGone(table);
+    if (state.defect !== undefined) throw this.#defective(table, state.defect);
+    const { isSent, isSentAsPartition, withoutFull } = state;
+    const isComplete = isSent && withoutFull.length === 0;
+    if (this.#isManual && !isComplete) throw isSent ? notFull(table) : this.#mayNotAdd(table);
+    if (isSentAsPartition) {
+      await this.#complete(table, true, withoutFull).catch((error: unknown) => {
+        // It is sent as it is, for as long as its root is published.
+        if (withoutFull.length > 0 || !isRefusedToAdd(error)) throw error;
+      });
+    } else if (!isComplete) {
+      await this.#complete(table, !isSent, withoutFull);
     }
-    if (state.withoutFull.length > 0) await this.#sendOldRows(table, state.withoutFull);
-    else if (!state.isPublished) await this.#awaitWriters(table);
+  }
+
+  /**
+   * Both in one transaction: were a table without a key published before it sends old rows,
+   * Postgres would refuse every UPDATE of it for a moment.
+   */
+  async #complete(table: Table, isToAdd: boolean, withoutFull: readonly string[]): Promise<void> {
+    await this.#database.transaction(TIMEOUTS, async (transaction) => {
+      if (isToAdd) await this.#addTo(transaction, table);
+      for (const name of withoutFull) {
+        try {
+          await transaction.query(`ALTER TABLE ${name} REPLICA IDENTITY FULL`);
+        } catch (error) {
+          throw isPrivilege(error) ? notFull(table, error) : error;
+        }
+      }
+    });
+    if (isToAdd) await this.#awaitWriters(table);
+  }
+
+  async #addTo(transaction: Queryable, table: Table): Promise<void> {
+    try {
+      await transaction.query(
+        `ALTER PUBLICATION ${quoteIdentifier(this.#name)} ADD TABLE ${quoteTable(table)}`,
+      );
+    } catch (error) {
+      if (sqlStateOf(error) === UNDEFINED_OBJECT) throw this.#missing();
+      if (isPrivilege(error)) throw this.#cannotAdd(table, error);
+      throw error;
+    }
   }
 
   /**
    * Postgres does not send what a transaction wrote before its table was published, though it may
-   * commit long after, behind our snapshot. So its writers are waited for. (ALTER TABLE, where it
-   * is needed, takes a lock that does the same.)
+   * commit long after, behind our snapshot. So its writers are waited for.
    */
   async #awaitWriters(table: Table): Promise<void> {
-    const timeouts = { lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
-    await this.#database.transaction(timeouts, (transaction) =>
+    await this.#database.transaction(TIMEOUTS, (transaction) =>
       transaction.query(`LOCK TABLE ${quoteTable(table)} IN SHARE MODE`),
     );
-  }
-
-  async #sendOldRows(table: Table, names: readonly string[]): Promise<void> {
-    if (this.#isManual) throw notFull(table);
-    try {
-      const timeouts = { lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
-      await this.#database.transaction(timeouts, async (transaction) => {
-        for (const name of names) {
-          await transaction.query(`ALTER TABLE ${name} REPLICA IDENTITY FULL`);
-        }
-      });
-    } catch (error) {
-      throw isPrivilege(error) ? notFull(table, error) : error;
-    }
-  }
-
-  async #alter(what: string): Promise<void> {
-    const timeouts = { lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
-    await this.#database.transaction(timeouts, (transaction) =>
-      transaction.query(`ALTER PUBLICATION ${quoteIdentifier(this.#name)} ${what}`),
-    );
-  }
-
-  /**
-   * A publication FOR ALL TABLES or FOR TABLES IN SCHEMA names no tables; the view shows what it
-   * comes to, but partitions in place of their root, which only `pg_publication_rel` knows.
-   */
-  async #inspect(database: Queryable, table: Table): Promise<TableState> {
-    const [row] = await database.query(
-      `SELECT EXISTS (SELECT FROM pg_publication p
-                      WHERE p.pubname = $1 AND (p.puballtables OR EXISTS (
-                        SELECT FROM pg_publication_rel r
-                        WHERE r.prpubid = p.oid AND r.prrelid = c.oid)))
-              OR EXISTS (SELECT FROM pg_publication_tables t
-                         WHERE t.pubname = $1 AND t.schemaname = n.nspname
-                           AND t.tablename = c.relname),
-              n.nspname = $3 AND c.relname = $4,
-              (SELECT coalesce(json_agg(format('%I.%I', pn.nspname, part.relname)), '[]')
-               FROM (SELECT c.oid AS relid
-                     UNION SELECT relid::oid FROM pg_partition_tree(c.oid)) tree
-               JOIN pg_class part ON part.oid = tree.relid
-               JOIN pg_namespace pn ON pn.oid = part.relnamespace
-               WHERE part.relkind IN ('r', 'p') AND part.relreplident <> 'f')
-       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE c.oid = $2::oid`,
-      [this.#name, `${table.oid}`, table.schema, table.name],
-    );
-    if (row?.[1] !== "t") {
-      throw new LitzError(`the table ${quoteTable(table)} is not there any more`, {
-        code: "SCHEMA_CHANGED",
-        retriable: true,
-      });
-    }
-    return { isPublished: row[0] === "t", withoutFull: JSON.parse(row[2]!) as string[] };
   }
 
   #missing(): LitzError {
@@ -256,6 +260,14 @@ export class Publication {
       "PUBLICATION_MISSING",
       `Publication "${this.#name}" is missing: create it, or unset ` +
         `ELECTRIC_MANUAL_TABLE_PUBLISHING and let the role create it`,
+    );
+  }
+
+  #defective(table: Table, defect: string): LitzError {
+    return unavailable(
+      "TABLE_NOT_PUBLISHED",
+      `Database table "${table.schema}.${table.name}" cannot be followed: the publication ` +
+        `"${this.#name}" ${defect}`,
     );
   }
 
@@ -276,6 +288,13 @@ export class Publication {
       cause,
     );
   }
+}
+
+function isGone(table: Table): LitzError {
+  return new LitzError(`the table ${quoteTable(table)} is not there any more`, {
+    code: "SCHEMA_CHANGED",
+    retriable: true,
+  });
 }
 
 function notFull(table: Table, cause?: unknown): LitzError {
@@ -304,6 +323,10 @@ const CROSSED: ReadonlySet<string> = new Set([DUPLICATE_OBJECT, "23505", "XX000"
 
 function sqlStateOf(error: unknown): string | undefined {
   return error instanceof PostgresError ? error.sqlState : undefined;
+}
+
+function isRefusedToAdd(error: unknown): boolean {
+  return error instanceof LitzError && error.code === "TABLE_NOT_PUBLISHED";
 }
 
 function isPrivilege(error: unknown): boolean {

@@ -31,20 +31,25 @@ const CAST_OIDS: ReadonlySet<number> = new Set([
 /** `a || b || ...` is a tree as deep as it is long; in groups it stays shallow. */
 const GROUP_SIZE = 48;
 
-/** An SQL expression of type text over the template's table. */
-export function rowExpression({ table, columns }: ShapeTemplate): string {
+/**
+ * An SQL expression of type text over the template's table.
+ *
+ * @param mark the `snapshot_mark` of a subset's rows (protocol 7.3).
+ */
+export function rowExpression({ table, columns }: ShapeTemplate, mark?: number): string {
   const values = columns.flatMap((index, position) => {
     const column = table.columns[index]!;
     const name = `${position === 0 ? "" : ","}${JSON.stringify(column.name)}:`;
     return [literal(name), `coalesce(to_json(${textOf(column)})::text,'null')`];
   });
   const relation = JSON.stringify([table.schema, table.name]);
+  const markMember = mark === undefined ? "" : `,"snapshot_mark":${mark}`;
   return concatenate([
     literal('{"key":'),
     `to_json(${keyExpression(table)})::text`,
     literal(',"value":{'),
     ...values,
-    literal(`},"headers":{"operation":"insert","relation":${relation}}}`),
+    literal(`},"headers":{"operation":"insert","relation":${relation}${markMember}}}`),
   ]);
 }
 
@@ -60,7 +65,9 @@ function keyExpression(table: ShapeTemplate["table"]): string {
 function textOf(column: TableColumn): string {
   const name = quoteIdentifier(column.name);
   if (CAST_OIDS.has(column.typeOid)) return `${name}::text`;
-  return `CASE WHEN ${name} IS NOT NULL THEN concat(${name},'') END`;
+  // IS NULL would not do: it is true of a composite value whose fields are all NULL, and
+  // IS NOT NULL false of one that has a single NULL.
+  return `CASE num_nulls(${name}) WHEN 0 THEN concat(${name},'') END`;
 }
 
 function concatenate(parts: readonly string[]): string {

@@ -15,6 +15,11 @@ export const OWNERS = [
   "consumer registry",
   "flush tracker",
   "pending postings",
+  "membership index",
+  "range index",
+  "definition index",
+  "accesses",
+  "partition map",
 ] as const;
 
 export type Owner = (typeof OWNERS)[number];

@@ -29,6 +29,7 @@ export interface CoreExports {
   shapeRetire(id: number): number;
   shapeCount(): number;
   shapeIsLive(id: number): number;
+  shapeNext(id: number): number;
   shapeKey(id: number): number;
   shapeHash(id: number): number;
   shapeKeys(ids: number, count: number, out: number): void;
@@ -86,6 +87,11 @@ export class Core {
   readonly exports: CoreExports;
   /** Address of the exchange, which never moves. */
   readonly exchange: number;
+  /**
+   * What the core calls while it routes a change with shapes that it cannot judge itself: see
+   * `residuals.ts`. It must not throw, nor change anything in the core but the list.
+   */
+  judgeResiduals: (list: number, count: number) => void = noResiduals;
   #bytes = new Uint8Array();
   #words = new Uint32Array();
   #floats = new Float64Array();
@@ -94,7 +100,12 @@ export class Core {
   constructor(module: WebAssembly.Module, options: CoreOptions = {}) {
     const { memoryBytesMax = MEMORY_MAX, seed = drawSeed() } = options;
     // The instance's own exports: the loader's wrap every call, for strings that never cross here.
-    const { instance } = instantiateSync(module, { env: { abort } });
+    const { instance } = instantiateSync(module, {
+      env: { abort },
+      verdicts: {
+        judgeResiduals: (list: number, count: number) => this.judgeResiduals(list, count),
+      },
+    });
     this.exports = instance.exports as unknown as CoreExports;
     const pages = Math.floor(memoryBytesMax / PAGE_SIZE);
     if (this.exports.coreCreate(seed[0] | 0, seed[1] | 0, pages) === 0) {
@@ -140,6 +151,10 @@ export class Core {
 export async function loadCore(options: CoreOptions = {}): Promise<Core> {
   const wasm = await readFile(new URL("../../build/core.wasm", import.meta.url));
   return new Core(await WebAssembly.compile(wasm), options);
+}
+
+function noResiduals(): never {
+  throw new CoreTrap("a residual was to be judged before there was anybody to do so");
 }
 
 /** Only builds with assertions import it. */

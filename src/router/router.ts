@@ -1,7 +1,14 @@
+import { assert } from "../lib/assert.ts";
+import type { AccessEntry } from "../model/access-plan.ts";
+import { decodeConstants } from "../model/constants-codec.ts";
 import type { RelationId, ShapeId, TemplateId } from "../model/ids.ts";
 import { lsnOf, type Lsn } from "../model/lsn.ts";
+import type { Constants } from "../model/shape-definition.ts";
 import type { MalformedReason, RunOutcome, UnroutableReason } from "./run-outcome.ts";
 import type { Core } from "./core.ts";
+import { EntryWriter } from "./entry-writer.ts";
+import { BODY_WORDS, BodyWord, State, type RouterExports } from "./router-abi.ts";
+import { Residuals, type ShapeFailure } from "./residuals.ts";
 import {
   describeRelation,
   describeTemplate,
@@ -20,65 +27,10 @@ export function matchedShape(match: number): ShapeId {
 /** Capacity of `assembly/commit-ring.ts`. */
 const XIDS_REMEMBERED = 1024;
 
+const NOTHING = new Uint8Array(0);
+
 /** What marks a catalog column that the replication stream does not carry. */
 export const ABSENT = 0xffff;
-
-/** The part of the ABI that routes: integers of at most 32 bits, signed as they arrive. */
-interface RouterExports {
-  routerCreate(inputBytes: number, outputBytes: number, matchCapacity: number): number;
-  routerState(): number;
-  routerReserveScratch(size: number): number;
-  routerAddRelation(size: number): number;
-  routerSetRelationLayout(relation: number, count: number): void;
-  routerRemoveRelation(relation: number): number;
-  routerAddTemplate(relation: number, size: number): number;
-  routerRemoveTemplate(template: number): number;
-  routerAddShape(id: number, template: number, size: number): number;
-  routerRemoveShape(id: number): void;
-  routerFindShape(template: number, size: number): number;
-  routerTemplateOf(id: number): number;
-  routerSetGated(id: number, isGated: number): void;
-  routerListShapes(relation: number, after: number): number;
-  routerListedUpTo(): number;
-  routerSkipTo(high: number, low: number): void;
-  routerSetStopAtEveryCommit(isWanted: number): void;
-  routerResetStream(): void;
-  routerReserveInput(size: number): number;
-  routerCommitInput(size: number): void;
-  routerRun(): number;
-  routerReadCount(): number;
-  routerReadXids(): number;
-  routerAddOps(count: number): void;
-  routerClearOutput(): void;
-  routerGrow(): number;
-}
-
-/** Indexes of the words of `assembly/run-state.ts`. */
-const State = {
-  transactionLsn: 0,
-  xid: 2,
-  commitLsn: 3,
-  endLsn: 5,
-  commitTime: 7,
-  walEnd: 9,
-  isReplyRequested: 11,
-  messageKind: 12,
-  messageAddress: 13,
-  messageSize: 14,
-  relation: 15,
-  reason: 16,
-  op: 17,
-  isInTransaction: 18,
-  growthBytes: 19,
-  bodyCount: 20,
-  bodiesAddress: 21,
-  matchesAddress: 22,
-  inputPending: 23,
-} as const;
-
-/** Words of one row of the body table, see `assembly/regions.ts`. */
-const BODY_WORDS = 6;
-const BodyWord = { address: 0, size: 1, op: 2, firstMatch: 3, matchCount: 4, isGated: 5 } as const;
 
 /** What `routerAddRelation` answers for an oid that it knows. */
 const ALREADY_THERE = 0xffff_ffff;
@@ -110,6 +62,8 @@ export interface RouterOptions {
 export class Router {
   readonly #core: Core;
   readonly #exports: RouterExports;
+  readonly #residuals: Residuals;
+  readonly #entries = new EntryWriter();
   /** Index of the state's first word. */
   readonly #state: number;
 
@@ -121,6 +75,7 @@ export class Router {
     if (this.#exports.routerCreate(inputBytes, outputBytes, matchCapacity) === 0) {
       throw new RangeError("the core's memory budget is too small for the router's regions");
     }
+    this.#residuals = new Residuals(core);
     this.#state = this.#exports.routerState() >>> 2;
   }
 
@@ -143,6 +98,16 @@ export class Router {
   }
 
   /**
+   * Describes a table anew: columns keep their numbers, others may have come or gone. The layout is
+   * that of the catalog until it is set again. False: out of memory budget, nothing has changed.
+   */
+  redescribeRelation(relation: RelationId, description: RelationDescription): boolean {
+    const bytes = describeRelation(description);
+    if (!this.#fillScratch(bytes)) return false;
+    return this.#exports.routerRedescribeRelation(relation, bytes.length) !== 0;
+  }
+
+  /**
    * Says where the wire puts each catalog column: `wirePositions[column]` is the position in a
    * tuple, `ABSENT` for a column that is not sent.
    */
@@ -155,6 +120,21 @@ export class Router {
     this.#exports.routerSetRelationLayout(relation, wirePositions.length);
   }
 
+  /**
+   * Changes of the table `oid` are changes of the relation too, whose columns lie at these places
+   * of its tuples. Replaces what was said before. False: out of memory budget.
+   */
+  linkPartition(oid: number, relation: RelationId, wirePositions: Uint16Array): boolean {
+    const { buffer, byteOffset, byteLength } = wirePositions;
+    if (!this.#fillScratch(new Uint8Array(buffer, byteOffset, byteLength))) return false;
+    return this.#exports.routerLinkPartition(oid, relation, wirePositions.length) !== 0;
+  }
+
+  /** Ends it. To be called for every link before the relation is removed. */
+  unlinkPartition(oid: number, relation: RelationId): void {
+    this.#exports.routerUnlinkPartition(oid, relation);
+  }
+
   /** @throws {Error} while a template of it is left. */
   removeRelation(relation: RelationId): void {
     if (this.#exports.routerRemoveRelation(relation) === 0) {
@@ -162,12 +142,20 @@ export class Router {
     }
   }
 
-  /** Every call makes another template, equal or not. Undefined: out of memory budget. */
+  /**
+   * Every call makes another template, equal or not. Undefined: out of memory budget.
+   *
+   * @throws {RangeError} when the core does not take so many terms or branches, or the plan is not
+   *   exact and there is no residual.
+   */
   addTemplate(relation: RelationId, description: TemplateDescription): TemplateId | undefined {
-    const bytes = describeTemplate(description);
+    const { bytes, planOffset } = describeTemplate(description);
     if (!this.#fillScratch(bytes)) return undefined;
-    const template = this.#exports.routerAddTemplate(relation, bytes.length) >>> 0;
-    return template === 0 ? undefined : (template as TemplateId);
+    const answer = this.#exports.routerAddTemplate(relation, planOffset) >>> 0;
+    if (answer === 0) return undefined;
+    const template = answer as TemplateId;
+    if (description.residual !== undefined) this.#residuals.set(template, description.residual);
+    return template;
   }
 
   /** @throws {Error} while a shape of it is left. */
@@ -175,6 +163,7 @@ export class Router {
     if (this.#exports.routerRemoveTemplate(template) === 0) {
       throw new Error(`template ${template} still has shapes`);
     }
+    this.#residuals.delete(template);
   }
 
   /**
@@ -182,20 +171,49 @@ export class Router {
    * REQUIRES: the id is minted and not routed to; no shape has the same template and constants.
    *
    * @param constants see `model/constants-codec.ts`.
-   * @throws {RangeError} when a constant is not of its term's kind, or they exceed 1 MiB.
+   * @param entries of a plan that is no conjunction: what the shape has in its accesses.
+   * @throws {RangeError} when a constant is not of its term's kind, an entry not of its access's,
+   *   or they exceed 1 MiB.
    */
-  addShape(id: ShapeId, template: TemplateId, constants: Uint8Array): boolean {
-    if (!this.#fillScratch(constants)) return false;
-    const answer = this.#exports.routerAddShape(id, template, constants.length);
+  addShape(
+    id: ShapeId,
+    template: TemplateId,
+    constants: Uint8Array,
+    entries: readonly AccessEntry[] = [],
+  ): boolean {
+    const described = this.#entries.write(entries);
+    if (!this.#fillScratch(constants, described)) return false;
+    const { length } = constants;
+    const answer = this.#exports.routerAddShape(id, template, length, described.length);
     if (answer === CONSTANTS_INVALID) {
       throw new RangeError("a constant is not of the kind that its term says, or too long");
     }
     return answer === ADDED;
   }
 
-  /** Ends it. REQUIRES: the id is routed to. Never fails. */
-  removeShape(id: ShapeId): void {
-    this.#exports.routerRemoveShape(id);
+  /** Ends it. REQUIRES: the id is routed to, and was added with equal entries. Never fails. */
+  removeShape(id: ShapeId, entries: readonly AccessEntry[] = []): void {
+    const described = this.#entries.write(entries);
+    // They were described through the same scratch when the shape was added, so there is room.
+    assert(this.#fillScratch(described), "entries that were added can be removed");
+    this.#exports.routerRemoveShape(id, described.length);
+  }
+
+  /** What the shape was added with. REQUIRES: the id is routed to. */
+  constantsOf(id: ShapeId): Constants {
+    const room = this.#exports.routerConstantsSizeMax(id) >>> 0;
+    assert(this.#exports.routerReserveScratch(room) !== 0, "constants that were added fit");
+    const size = this.#exports.routerReadConstants(id) >>> 0;
+    const address = this.#exports.routerConstantsAddress() >>> 0;
+    return decodeConstants(this.#core.bytes.subarray(address, address + size));
+  }
+
+  /**
+   * Shapes whose WHERE has raised an error since the last call, as it would in Postgres. Nothing
+   * was routed to them from then on that needed it: they have to be removed.
+   */
+  takeFailures(): readonly ShapeFailure[] {
+    return this.#residuals.takeFailures();
   }
 
   /** The shape of exactly this definition. Constants of a wrong kind have none. */
@@ -203,6 +221,10 @@ export class Router {
     if (!this.#fillScratch(constants)) return undefined;
     const id = this.#exports.routerFindShape(template, constants.length) >>> 0;
     return id === 0 ? undefined : (id as ShapeId);
+  }
+
+  isRouted(id: ShapeId): boolean {
+    return this.#exports.routerTemplateOf(id) !== 0;
   }
 
   /** REQUIRES: the id is routed to. */
@@ -450,10 +472,11 @@ export class Router {
     return this.#core.words[(this.#word(State.bodiesAddress) >>> 2) + index * BODY_WORDS + word]!;
   }
 
-  #fillScratch(bytes: Uint8Array): boolean {
-    const address = this.#exports.routerReserveScratch(bytes.length) >>> 0;
+  #fillScratch(bytes: Uint8Array, more: Uint8Array = NOTHING): boolean {
+    const address = this.#exports.routerReserveScratch(bytes.length + more.length) >>> 0;
     if (address === 0) return false;
     this.#core.bytes.set(bytes, address);
+    if (more.length !== 0) this.#core.bytes.set(more, address + bytes.length);
     return true;
   }
 }

@@ -34,6 +34,8 @@ export const UnroutableReason = {
   TOAST_MISSING: 2,
   /** The row has fewer columns than the layout says: a Relation message was not acted upon. */
   ROW_TOO_NARROW: 3,
+  /** A WHERE needs a value that is no text of its type, or a column that is not sent. */
+  VALUE_UNREADABLE: 4,
 } as const;
 export type UnroutableReason = (typeof UnroutableReason)[keyof typeof UnroutableReason];
 

@@ -77,6 +77,12 @@ export class ShapeTable {
     return this.#exports.shapeIsLive(id) !== 0 && this.generationOf(id) === generation;
   }
 
+  /** The first live id, or the one after another. Undefined: there is none. */
+  next(id: ShapeId | undefined): ShapeId | undefined {
+    const next = this.#exports.shapeNext(id ?? 0) >>> 0;
+    return next === 0 ? undefined : (next as ShapeId);
+  }
+
   /** Tells one holder of an id from the next: 0 .. 255. REQUIRES: the id was minted once. */
   generationOf(id: ShapeId): number {
     return this.#exports.shapeGeneration(id);

@@ -6,12 +6,14 @@
 import { LitzError } from "../lib/errors.ts";
 import { LSN_ZERO, type Lsn } from "../model/lsn.ts";
 import type { ShapeDefinition } from "../model/shape-definition.ts";
+import type { Subset, SubsetSnapshot } from "../model/subset.ts";
 import type { Readiness } from "./readiness.ts";
 import type {
   DefinitionRequest,
   ServedShape,
   ServiceStatus,
   ShapeService,
+  SubsetRequest,
 } from "./shape-service.ts";
 
 type Handle = ServedShape["handle"];
@@ -43,6 +45,22 @@ export class LateService implements ShapeService {
 
   async define(request: DefinitionRequest): Promise<ShapeDefinition> {
     return this.#opened.define(request);
+  }
+
+  defineSubset(
+    definition: ShapeDefinition,
+    request: SubsetRequest,
+    queryable: DefinitionRequest["queryableColumns"],
+  ): Subset {
+    return this.#opened.defineSubset(definition, request, queryable);
+  }
+
+  async readSubset(
+    definition: ShapeDefinition,
+    subset: Subset,
+    signal: AbortSignal,
+  ): Promise<SubsetSnapshot> {
+    return this.#opened.readSubset(definition, subset, signal);
   }
 
   find(definition: ShapeDefinition): ServedShape | undefined {

@@ -17,6 +17,7 @@
  * A lookup that misses is an outcome: the shape was removed meanwhile.
  */
 
+import type { Clock } from "../lib/clock.ts";
 import {
   parseShapeHandle,
   STORAGE_KEY_MAX,
@@ -30,11 +31,13 @@ import type { ShapeTable } from "../router/shape-table.ts";
 export class ShapeRegistry {
   readonly #table: ShapeTable;
   readonly #epochMicroseconds: number;
+  readonly #clock: Clock;
 
   /** @param epochMicroseconds `ShapeStore.epochMicroseconds`. */
-  constructor(table: ShapeTable, epochMicroseconds: number) {
+  constructor(table: ShapeTable, epochMicroseconds: number, clock: Clock) {
     this.#table = table;
     this.#epochMicroseconds = epochMicroseconds;
+    this.#clock = clock;
   }
 
   /** How many shapes have an id. */
@@ -44,7 +47,22 @@ export class ShapeRegistry {
 
   /** Mints the id of a shape. May grow linear memory. Undefined: no id or no memory is left. */
   add(key: StorageKey, hash: number): ShapeId | undefined {
-    return this.#table.mint(key, hash);
+    const id = this.#table.mint(key, hash);
+    if (id !== undefined) this.touch(id);
+    return id;
+  }
+
+  /** Somebody asks for the shape. REQUIRES: the id is live. */
+  touch(id: ShapeId): void {
+    this.#table.touch(id, this.#minutes());
+  }
+
+  /**
+   * For how long nobody has, or since the start of the process. Begins again after 45 days.
+   * REQUIRES: the id is live.
+   */
+  idleMinutes(id: ShapeId): number {
+    return this.#table.idleMinutes(id, this.#minutes());
   }
 
   /**
@@ -94,6 +112,11 @@ export class ShapeRegistry {
     return this.#table.keysOf(ids);
   }
 
+  /** The first shape there is, or the one after another, in no order that means anything. */
+  next(id: ShapeId | undefined): ShapeId | undefined {
+    return this.#table.next(id);
+  }
+
   /** What storage indexes the shape's log by. */
   slotOf(id: ShapeId): LogSlot {
     return id as number as LogSlot;
@@ -112,6 +135,10 @@ export class ShapeRegistry {
   /** Lets ids that were retired before the last call be minted again, see `ShapeTable`. */
   advanceEpoch(): void {
     this.#table.advanceEpoch();
+  }
+
+  #minutes(): number {
+    return Math.floor(this.#clock.nowMilliseconds() / 60_000);
   }
 
   #format(hash: number, key: StorageKey): ShapeHandle {

@@ -5,14 +5,20 @@
  * Transactions that a shape's snapshot already shows may be sent once more, when they were never
  * confirmed to Postgres. So shapes whose snapshot lies beyond where the stream will begin are gated
  * again, with the bounds that were stored. They are few: those made in the last seconds.
+ *
+ * Shapes that another version defined in a way that this one does not read are removed: their
+ * clients fetch again, which beats a server that does not start.
  */
 
 import { assert } from "../lib/assert.ts";
 import { LitzError } from "../lib/errors.ts";
+import type { Logger } from "../lib/logger.ts";
+import { decodeConstants } from "../model/constants-codec.ts";
 import type { LogSlot, ShapeId, StorageKey } from "../model/ids.ts";
 import { LSN_ZERO, type Lsn } from "../model/lsn.ts";
 import type { Router } from "../router/router.ts";
 import type { ShapeStore } from "../storage/storage.ts";
+import { entriesOf } from "../where/access-entries.ts";
 import { parseTemplate } from "../where/template-text.ts";
 import type { ChangeWriter } from "./change-writer.ts";
 import type { ShapeRegistry } from "./registry.ts";
@@ -23,6 +29,7 @@ export interface RestoreOptions {
   readonly registry: ShapeRegistry;
   readonly templates: TemplateRegistry;
   readonly store: ShapeStore;
+  readonly logger: Logger;
 }
 
 /** Shapes whose snapshot may show transactions that are yet to come, until that is decided. */
@@ -34,17 +41,24 @@ export interface UnplacedShapes {
 
 /** @throws {LitzError} CORE_MEMORY_EXHAUSTED when the shapes do not fit in the core's budget. */
 export async function restoreShapes(options: RestoreOptions): Promise<UnplacedShapes> {
-  const { registry, router, store, templates } = options;
+  const { logger, registry, router, store, templates } = options;
   const { position } = store;
   const ids: ShapeId[] = [];
   const keys: StorageKey[] = [];
   const lsns: Lsn[] = [];
+  const unusable = new UnusableTemplates();
 
-  await store.restore((key, hash, text, constants, snapshotLsn): LogSlot => {
-    const template = templates.find(text)?.template ?? parseTemplate(text);
-    const live = templates.acquire(template);
+  await store.restore((key, hash, text, constants, snapshotLsn): LogSlot | undefined => {
+    const acquired = unusable.try(text, () => {
+      const template = templates.find(text)?.template ?? parseTemplate(text);
+      return { template, live: templates.acquire(template) };
+    });
+    if (acquired === undefined) return undefined;
+    const { template, live } = acquired;
     const id = registry.add(key, hash);
-    if (live === undefined || id === undefined || !router.addShape(id, live.id, constants)) {
+    const entries = entriesOf(template.where, () => decodeConstants(constants));
+    const isRoom = live !== undefined && id !== undefined;
+    if (!isRoom || !router.addShape(id, live.id, constants, entries)) {
       throw new LitzError(
         "the stored shapes need more memory than the core may have; raise LITZ_CORE_MEMORY_MAX",
         { code: "CORE_MEMORY_EXHAUSTED" },
@@ -57,7 +71,34 @@ export async function restoreShapes(options: RestoreOptions): Promise<UnplacedSh
     }
     return registry.slotOf(id);
   });
+  if (unusable.shapeCount > 0) {
+    const { reason, shapeCount } = unusable;
+    logger.warn({ shapes: shapeCount, reason }, "stored shapes cannot be used and are removed");
+  }
   return { ids, keys, lsns };
+}
+
+/** Templates that this version cannot read or run, or that contradict those of the same table. */
+class UnusableTemplates {
+  readonly #texts = new Set<string>();
+  /** Of these templates. */
+  shapeCount = 0;
+  /** What is wrong with the first. */
+  reason: string | undefined;
+
+  try<Result>(text: string, use: () => Result): Result | undefined {
+    if (!this.#texts.has(text)) {
+      try {
+        return use();
+      } catch (error) {
+        if (!(error instanceof LitzError)) throw error;
+        this.#texts.add(text);
+        this.reason ??= error.message;
+      }
+    }
+    this.shapeCount += 1;
+    return undefined;
+  }
 }
 
 /**

@@ -1,9 +1,9 @@
-import type { ShapeId } from "../model/ids.ts";
+import type { ShapeId, WaiterId } from "../model/ids.ts";
 import { compareLogOffsets, type LogOffset } from "../model/log-offset.ts";
 import type { ShapeDefinition } from "../model/shape-definition.ts";
 import type { ShapeLog } from "../storage/storage.ts";
 import type { ShapeRegistry } from "./registry.ts";
-import type { ServedShape, WaitOutcome } from "./shape-service.ts";
+import type { News, ServedShape, WaitOutcome, Watcher } from "./shape-service.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
 
 export interface OpenShapeOptions {
@@ -54,11 +54,22 @@ export class OpenShape implements ServedShape {
     timeoutMs: number,
     signal?: AbortSignal,
   ): Promise<WaitOutcome> {
-    const news = (): WaitOutcome | undefined => {
-      if (!this.isCurrent) return "removed";
-      return compareLogOffsets(this.log.latestOffset(), after) > 0 ? "changed" : undefined;
-    };
+    const news = (): News | undefined => this.#news(after);
     const { waitingRoom } = this.#options;
     return news() ?? waitingRoom.wait(this.#id, timeoutMs, signal, news);
+  }
+
+  watch(after: LogOffset, watcher: Watcher): WaiterId | News | "full" {
+    // Nothing can happen between the look and the wait: both are one turn of the event loop.
+    return this.#news(after) ?? this.#options.waitingRoom.watch(this.#id, watcher) ?? "full";
+  }
+
+  unwatch(waiter: WaiterId): void {
+    this.#options.waitingRoom.leave(waiter);
+  }
+
+  #news(after: LogOffset): News | undefined {
+    if (!this.isCurrent) return "removed";
+    return compareLogOffsets(this.log.latestOffset(), after) > 0 ? "changed" : undefined;
   }
 }

@@ -8,9 +8,10 @@
  */
 
 import { LitzError } from "../lib/errors.ts";
-import type { ShapeId } from "../model/ids.ts";
+import type { ShapeId, TemplateId } from "../model/ids.ts";
 import type { Router } from "../router/router.ts";
 import type { ShapeStore } from "../storage/storage.ts";
+import { entriesOf } from "../where/access-entries.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
 import type { ChangeWriter } from "./change-writer.ts";
 import type { ShapeRegistry } from "./registry.ts";
@@ -49,20 +50,28 @@ export class ShapeCleaner {
   }
 
   /**
-   * Removes every shape of a table, wherever in a transaction the stream is: its rows are no longer
-   * what the shapes' logs say. Resolves when none is routed to any more. The removals are durable
-   * with the transaction that is being read, if one is: who waits for that must not hold it up.
+   * Removes every shape of a table, or of some of its templates, wherever in a transaction the
+   * stream is: its rows are no longer what the shapes' logs say. Resolves when none is routed to
+   * any more. The removals are durable with the transaction that is being read, if one is: who
+   * waits for that must not hold it up.
    */
-  async removeAllOf(relationOid: number): Promise<void> {
-    const { router, templates } = this.#options;
+  async removeAllOf(
+    relationOid: number,
+    isMeant: (template: TemplateId) => boolean = () => true,
+  ): Promise<void> {
+    const { registry, router, templates } = this.#options;
     const relation = templates.relationOf(relationOid);
     if (relation === undefined) return;
     let after: ShapeId | undefined;
     do {
       const { ids, next } = router.shapesOf(relation.id, after);
       for (let index = 0; index < ids.length; index++) {
-        // A failing store says so by itself.
-        this.removeNow(ids[index]!).catch(() => undefined);
+        const id = ids[index]!;
+        // While others had their turn the shape may have gone by itself.
+        if (registry.keyOf(id) !== undefined && isMeant(router.templateOf(id))) {
+          // A failing store says so by itself.
+          this.removeNow(id).catch(() => undefined);
+        }
         // Other requests get their turn.
         if (index % SLICE === SLICE - 1) await nextTurn();
       }
@@ -87,7 +96,11 @@ export class ShapeCleaner {
     const live = templates.get(router.templateOf(id));
 
     stopSnapshot(id, shapeRemoved());
-    router.removeShape(id);
+    const { where } = live.template;
+    router.removeShape(
+      id,
+      entriesOf(where, () => router.constantsOf(id)),
+    );
     writer.drop(id);
     waitingRoom.removed(id);
     const durable = store.removeShape(key, slot);

@@ -25,6 +25,7 @@ import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { Table } from "../model/table.ts";
 import type { Router } from "../router/router.ts";
 import type { ShapeStore, SnapshotWriter } from "../storage/storage.ts";
+import { entriesOf } from "../where/access-entries.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
 import type { ChangeWriter } from "./change-writer.ts";
 import type { ShapeRegistry } from "./registry.ts";
@@ -73,7 +74,7 @@ interface Creation extends ShapeRef {
   readonly key: StorageKey;
   /** The shape's record is synced. */
   readonly durable: Promise<void>;
-  /** Settles when rows can be expected, or with the snapshot's error. */
+  /** Settles with the first row, or when there is none; or with the snapshot's error. */
   readonly started: Promise<void>;
   readonly stop: AbortController;
   /** Never rejects. */
@@ -180,13 +181,14 @@ export class ShapeCreator {
     const { registry, router, store, templates, writer } = this.#options;
     const { template } = definition;
     const constants = encodeConstants(definition.constants);
+    const entries = entriesOf(template.where, () => definition.constants);
     const hash = hashOf(definition);
     const live = templates.acquire(template);
     if (live === undefined) throw outOfMemory();
     const id = registry.add(key, hash);
     let isAdded = false;
     try {
-      isAdded = id !== undefined && router.addShape(id, live.id, constants);
+      isAdded = id !== undefined && router.addShape(id, live.id, constants, entries);
     } finally {
       if (!isAdded) {
         if (id !== undefined) registry.retire(id);
@@ -261,9 +263,12 @@ export class ShapeCreator {
         .then((placing) => placing?.durable);
       // It is awaited below, but reading may fail before.
       placed.catch(() => undefined);
-      started();
     };
-    const row = (message: Uint8Array) => writer.write(message);
+    // Not before: most queries that fail do so here, and whoever waits is to be told why.
+    const row = (message: Uint8Array) => {
+      started();
+      return writer.write(message);
+    };
     for (let attempt = 1; ; attempt++) {
       try {
         await snapshots.read(definition, place, row, signal);
@@ -278,6 +283,7 @@ export class ShapeCreator {
     signal.throwIfAborted();
     if (bounds === undefined) throw new Error("a snapshot ended without having been placed");
     await writer.finish(bounds);
+    started();
   }
 
   async #giveUp(

@@ -3,10 +3,11 @@
  * handles and logs; how a shape is found, created or woken is none of its business.
  */
 
-import type { ShapeHandle } from "../model/ids.ts";
+import type { ShapeHandle, WaiterId } from "../model/ids.ts";
 import type { LogOffset } from "../model/log-offset.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { LogMode, ReplicaMode, ShapeDefinition } from "../model/shape-definition.ts";
+import type { Subset, SubsetSnapshot } from "../model/subset.ts";
 import type { ShapeLog } from "../storage/storage.ts";
 
 /** The parameters of protocol 2.1 that define a shape, as text and not yet checked. */
@@ -17,8 +18,21 @@ export interface DefinitionRequest {
   readonly params: Readonly<Record<string, string>>;
   /** Comma-separated identifiers, or a list. */
   readonly columns: string | readonly string[] | undefined;
+  /** The columns that may be selected, and that a subset may refer to. Undefined: all of them. */
+  readonly queryableColumns: string | readonly string[] | undefined;
   readonly replica: ReplicaMode;
   readonly log: LogMode;
+}
+
+/** Some rows of a shape at one moment (protocol 12), as text and not yet checked. */
+export interface SubsetRequest {
+  readonly where: string | undefined;
+  readonly params: Readonly<Record<string, string>>;
+  readonly orderBy: string | undefined;
+  /** At least 1. */
+  readonly limit: number | undefined;
+  /** At least 0. */
+  readonly offset: number | undefined;
 }
 
 export type ServiceStatus = "active" | "waiting" | "starting";
@@ -43,6 +57,31 @@ export interface ShapeService {
    * @throws {LitzError} 503 when the database cannot be asked.
    */
   define(request: DefinitionRequest): Promise<ShapeDefinition>;
+
+  /**
+   * Checks a subset of a shape, of which only the columns that `queryableColumns` names may be
+   * spoken of.
+   *
+   * @throws {InvalidParameter} naming the member: `where`, `params` or `order_by` (protocol 3.3).
+   */
+  defineSubset(
+    definition: ShapeDefinition,
+    request: SubsetRequest,
+    queryableColumns: DefinitionRequest["queryableColumns"],
+  ): Subset;
+
+  /**
+   * Reads a subset in a snapshot of its own. Resolves when its first rows are there. The generator
+   * of its pages holds a connection until it is ended, or the signal is aborted.
+   *
+   * @throws {InvalidParameter} naming `where`, in the words of Postgres, which looked at a value.
+   * @throws {LitzError} POSTGRES_*, or SCHEMA_CHANGED for a 409.
+   */
+  readSubset(
+    definition: ShapeDefinition,
+    subset: Subset,
+    signal: AbortSignal,
+  ): Promise<SubsetSnapshot>;
 
   find(definition: ShapeDefinition): ServedShape | undefined;
 
@@ -84,6 +123,22 @@ export interface ServedShape {
    * a few bytes. Aborting the signal forgets it.
    */
   waitForChange(after: LogOffset, timeoutMs: number, signal?: AbortSignal): Promise<WaitOutcome>;
+
+  /**
+   * Tells the watcher, once, when the log has grown past `after` or the shape has gone: what
+   * thousands of requests for the same thing wait on together. If that is so already, or there is
+   * no memory ("full"), says so and tells nobody.
+   */
+  watch(after: LogOffset, watcher: Watcher): WaiterId | News | "full";
+
+  /** REQUIRES: the watcher has not been told. */
+  unwatch(waiter: WaiterId): void;
+}
+
+export type News = "changed" | "removed";
+
+export interface Watcher {
+  news(news: News): void;
 }
 
 export type WaitOutcome = "changed" | "removed" | "timeout" | "aborted";

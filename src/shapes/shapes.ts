@@ -5,10 +5,15 @@
 
 import { InvalidParameter, LitzError } from "../lib/errors.ts";
 import { decodeConstants } from "../model/constants-codec.ts";
+import type { CaseMapping } from "../model/case-mapping.ts";
+import { electricSchema } from "../model/electric-schema.ts";
 import type { ShapeId } from "../model/ids.ts";
 import type { Lsn } from "../model/lsn.ts";
-import type { ShapeDefinition } from "../model/shape-definition.ts";
+import type { ShapeDefinition, ShapeTemplate } from "../model/shape-definition.ts";
+import type { Subset, SubsetSnapshot } from "../model/subset.ts";
 import type { Table } from "../model/table.ts";
+import { isDescribedAlike } from "../model/template-columns.ts";
+import type { TimeZones } from "../model/time-zone.ts";
 import type { ShapeStore } from "../storage/storage.ts";
 import { defineShape } from "../where/define-shape.ts";
 import { parseRelationName, type RelationName } from "../where/identifiers.ts";
@@ -22,7 +27,9 @@ import type {
   ServedShape,
   ServiceStatus,
   ShapeService,
+  SubsetRequest,
 } from "./shape-service.ts";
+import { defineSubset, readSubset, type SubsetSource } from "./subsets.ts";
 import type { TemplateRegistry } from "./template-registry.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
 
@@ -35,15 +42,32 @@ export interface ShapesOptions {
   readonly waitingRoom: WaitingRoom;
   /** The catalog's word on a table; undefined when there is none that can be a shape's root. */
   readonly findTable: (name: RelationName) => Promise<Table | undefined>;
+  /** The same, past what is remembered. */
+  readonly refreshTable: (name: RelationName) => Promise<Table | undefined>;
+  /** The table is not what it was. Resolves when no shape is served that rests on that. */
+  readonly onTableChanged: (table: Table) => Promise<void>;
+  /** Whether Postgres replicates stored generated columns. */
+  readonly publishesGeneratedColumns: () => Promise<boolean>;
+  readonly caseMapping: CaseMapping | undefined;
+  readonly timeZones: TimeZoneSource;
+  readonly subsets: SubsetSource;
   readonly processedLsn: () => Lsn;
   /** Until the replication stream runs. */
   readonly readiness: { readonly status: ServiceStatus; ready(timeoutMs: number): Promise<void> };
+}
+
+/** Time zones that are read when they are needed; `postgres/time-zone-transitions.ts`. */
+export interface TimeZoneSource extends TimeZones {
+  /** Runs `work`, again if it needed a time zone that had not been read. */
+  provide<Result>(work: () => Result): Promise<Result>;
 }
 
 type Handle = ServedShape["handle"];
 
 export class Shapes implements ShapeService {
   readonly #options: ShapesOptions;
+  /** Tables whose generated columns are replicated; the catalog hands out one object per table. */
+  readonly #withPublishedColumns = new WeakSet<Table>();
 
   constructor(options: ShapesOptions) {
     this.#options = options;
@@ -64,14 +88,52 @@ export class Shapes implements ShapeService {
   async define(request: DefinitionRequest): Promise<ShapeDefinition> {
     const name = parseRelationName(request.table);
     const table = await this.#options.findTable(name);
-    if (table === undefined) {
-      throw new InvalidParameter(
-        "table",
-        `Table "${name.schema}"."${name.name}" does not exist. If the table name contains ` +
-          "capitals or special characters you must quote it.",
-      );
+    if (table === undefined) throw noSuchTable(name);
+    try {
+      return await this.#defineOn(table, request);
+    } catch (error) {
+      if (!(error instanceof InvalidParameter)) throw error;
+      const current = await this.#refresh(name, table);
+      if (current === table) throw error;
+      return this.#defineOn(current, request);
     }
-    return defineShape(table, request);
+  }
+
+  /**
+   * What is remembered of the table may be what it was: what nobody has written to yet, nobody has
+   * told us of. So the catalog is asked before a request is refused (protocol 21.2).
+   */
+  async #refresh(name: RelationName, known: Table): Promise<Table> {
+    const { findTable, onTableChanged, refreshTable } = this.#options;
+    const current = await refreshTable(name);
+    if (current !== undefined && isDescribedAlike(known, current)) return known;
+    await onTableChanged(known);
+    const table = await findTable(name);
+    if (table === undefined) throw noSuchTable(name);
+    return table;
+  }
+
+  async #defineOn(table: Table, request: DefinitionRequest): Promise<ShapeDefinition> {
+    const { caseMapping, timeZones } = this.#options;
+    const publishesGeneratedColumns = await this.#publishesGenerated(table);
+    const facts = { publishesGeneratedColumns, caseMapping, timeZones };
+    return timeZones.provide(() => defineShape(table, request, facts));
+  }
+
+  defineSubset(
+    definition: ShapeDefinition,
+    request: SubsetRequest,
+    queryable: DefinitionRequest["queryableColumns"],
+  ): Subset {
+    return defineSubset(definition, request, queryable);
+  }
+
+  readSubset(
+    definition: ShapeDefinition,
+    subset: Subset,
+    signal: AbortSignal,
+  ): Promise<SubsetSnapshot> {
+    return readSubset(this.#options.subsets, definition, subset, signal);
   }
 
   find(definition: ShapeDefinition): ServedShape | undefined {
@@ -91,6 +153,11 @@ export class Shapes implements ShapeService {
     return this.#open(id, definition);
   }
 
+  /** Of a live shape. */
+  idOf(handle: Handle): ShapeId | undefined {
+    return this.#resolve(handle)?.id;
+  }
+
   definitionOf(handle: Handle): ShapeDefinition | undefined {
     return this.#resolve(handle)?.definition;
   }
@@ -100,6 +167,18 @@ export class Shapes implements ShapeService {
     const shape = this.#resolve(handle);
     if (shape === undefined) return;
     await cleaner.remove(shape.id, registry.generationOf(shape.id));
+  }
+
+  /**
+   * Postgres is asked for the few tables where it matters. A yes is remembered for as long as the
+   * table is; after a no somebody may repair the publication, and wants to see it work.
+   */
+  async #publishesGenerated(table: Table): Promise<boolean> {
+    if (this.#withPublishedColumns.has(table)) return true;
+    if (!table.columns.some(({ generated }) => generated === "stored")) return false;
+    const isPublished = await this.#options.publishesGeneratedColumns();
+    if (isPublished) this.#withPublishedColumns.add(table);
+    return isPublished;
   }
 
   /** From a handle alone: its catalog row has the definition, the definition leads to the id. */
@@ -116,15 +195,29 @@ export class Shapes implements ShapeService {
   }
 
   #open(id: ShapeId, definition: ShapeDefinition): ServedShape {
-    const { creator, registry, store, templates, waitingRoom } = this.#options;
+    const { creator, registry, store, waitingRoom } = this.#options;
+    registry.touch(id);
     return new OpenShape({
       id,
       definition,
-      schemaHeader: templates.find(definition.template.text)!.schemaHeader,
+      schemaHeader: this.#schemaHeader(definition.template),
       log: store.openLog(registry.keyOf(id)!, registry.slotOf(id)),
       registry,
       waitingRoom,
       snapshotStarted: () => creator.started(id),
     });
   }
+
+  /** Of the table as it is, but see `electricSchema`. */
+  #schemaHeader({ table, columns, text }: ShapeTemplate): string {
+    return electricSchema(table, columns, this.#options.templates.find(text)?.template.table);
+  }
+}
+
+function noSuchTable({ schema, name }: RelationName): InvalidParameter {
+  return new InvalidParameter(
+    "table",
+    `Table "${schema}"."${name}" does not exist. If the table name contains capitals or special ` +
+      "characters you must quote it.",
+  );
 }

@@ -2,23 +2,27 @@
 
 import type { Subscriber } from "../collector/subscriber.ts";
 import type { RelationMessage } from "../decoder/pgoutput.ts";
-import { describesSameTable } from "../decoder/relation-layout.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Lsn } from "../model/lsn.ts";
+import type { Router } from "../router/router.ts";
 import type { UnroutableReason } from "../router/run-outcome.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
 import type { ChangeWriter } from "./change-writer.ts";
 import type { ShapeCleaner } from "./shape-cleaner.ts";
+import type { Partitions } from "./partitions.ts";
+import type { TableCatalog, TableKeeper } from "./table-keeper.ts";
 import type { TemplateRegistry } from "./template-registry.ts";
 
 export interface StreamSubscriberOptions {
+  readonly router: Router;
+  readonly cleaner: ShapeCleaner;
+  readonly logger: Logger;
   readonly writer: ChangeWriter;
   readonly boundaries: BoundaryQueue;
   readonly templates: TemplateRegistry;
-  readonly cleaner: ShapeCleaner;
-  /** What is known of the table from the catalog is out of date. */
-  readonly invalidateTable: (oid: number) => void;
-  readonly logger: Logger;
+  readonly keeper: TableKeeper;
+  readonly partitions: Partitions;
+  readonly catalog: Pick<TableCatalog, "forget">;
 }
 
 export class StreamSubscriber implements Subscriber {
@@ -33,6 +37,7 @@ export class StreamSubscriber implements Subscriber {
   }
 
   committed(commitLsn: Lsn): void {
+    this.#removeFailed();
     this.#options.writer.commit(commitLsn);
   }
 
@@ -41,49 +46,53 @@ export class StreamSubscriber implements Subscriber {
   }
 
   boundary(): void {
+    this.#removeFailed();
     this.#options.boundaries.runAll();
   }
 
   progressed(received: Lsn): void {
+    this.#removeFailed();
     this.#options.writer.progressed(received);
   }
 
-  relation(message: RelationMessage): Promise<void> | undefined {
-    const { invalidateTable, templates } = this.#options;
-    const relation = templates.relationOf(message.oid);
-    if (relation === undefined) {
-      // Nobody has asked for it lately: what the catalog said of it then may be out of date.
-      invalidateTable(message.oid);
-    } else if (!describesSameTable(relation.table, message)) {
-      return this.invalidate(message.oid, "it changed its form").then(() =>
-        templates.describe(message),
-      );
+  /**
+   * A WHERE that raises an error for a row would raise it in the shape's snapshot as well: no
+   * answer is the right one, so the shape ends.
+   */
+  #removeFailed(): void {
+    const { cleaner, logger, router } = this.#options;
+    for (const { id, error } of router.takeFailures()) {
+      logger.warn({ error: error.message }, "a shape is removed: its WHERE failed on a change");
+      cleaner.removeNow(id).catch(() => undefined);
     }
+  }
+
+  relation(message: RelationMessage): Promise<void> | undefined {
+    const { catalog, keeper, partitions, templates } = this.#options;
+    // Postgres says so once, and again whenever something about the table has changed, be it
+    // nothing that the message shows: a NOT NULL, a default.
+    catalog.forget(message.oid);
+    const pending = keeper.agreesWith(message)
+      ? partitions.described(message)
+      : keeper.reconsider(message.oid, message).then(() => partitions.described(message));
+    if (pending !== undefined) return pending.then(() => templates.describe(message));
     templates.describe(message);
     return undefined;
   }
 
+  /** Whoever empties a partition takes rows from its root; the root's partitions are named too. */
   truncated(relationOids: readonly number[]): Promise<void> | undefined {
-    const known = relationOids.filter((oid) => this.#options.templates.relationOf(oid));
+    const { keeper, partitions, templates } = this.#options;
+    const reached = new Set(relationOids.flatMap((oid) => [oid, ...partitions.rootsOf(oid)]));
+    const known = [...reached].filter((oid) => templates.relationOf(oid));
     if (known.length === 0) return undefined;
-    return Promise.all(known.map((oid) => this.invalidate(oid, "it was truncated"))).then(
+    return Promise.all(known.map((oid) => keeper.invalidate(oid, "it was truncated"))).then(
       () => undefined,
     );
   }
 
   unroutable(relationOid: number, reason: UnroutableReason): Promise<void> {
-    return this.invalidate(relationOid, `a change of it could not be routed (reason ${reason})`);
-  }
-
-  /** Removes the table's shapes and forgets what the catalog said of it. */
-  async invalidate(oid: number, why: string): Promise<void> {
-    const { cleaner, invalidateTable, logger, templates } = this.#options;
-    const table = templates.relationOf(oid)?.table;
-    if (table !== undefined) {
-      const name = `${table.schema}.${table.name}`;
-      logger.info({ table: name, why }, "the shapes of a table are invalidated");
-    }
-    invalidateTable(oid);
-    await cleaner.removeAllOf(oid);
+    const why = `a change of it could not be routed (reason ${reason})`;
+    return this.#options.keeper.invalidate(relationOid, why);
   }
 }

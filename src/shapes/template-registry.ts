@@ -14,24 +14,46 @@ import type { RelationMessage } from "../decoder/pgoutput.ts";
 import { layoutOf } from "../decoder/relation-layout.ts";
 import { assert } from "../lib/assert.ts";
 import { LitzError } from "../lib/errors.ts";
+import type { AccessPlan } from "../model/access-plan.ts";
 import type { RelationId, TemplateId } from "../model/ids.ts";
-import { electricSchema } from "../model/electric-schema.ts";
 import type { ShapeTemplate } from "../model/shape-definition.ts";
 import { keyColumnsOf, quoteTable, type Table } from "../model/table.ts";
+import { agree, holdsOn, merge } from "../model/template-columns.ts";
+import type { RelationDescription, TemplateDescription } from "../router/descriptions.ts";
 import type { Router } from "../router/router.ts";
+import type { EvaluationFacts } from "../where/evaluate.ts";
+import { compileFilter } from "../where/filter.ts";
+import { timeZoneNamesOf } from "../where/time-zone-names.ts";
+
+/** Of a template without a WHERE. */
+const EVERY_ROW: AccessPlan = { branches: [{ type: "all" }], isExact: true, isConjunction: true };
 
 export interface LiveRelation {
   readonly id: RelationId;
-  readonly table: Table;
+  /** The latest description that all of its templates hold on. */
+  table: Table;
   templateCount: number;
 }
+
+/** Told of tables that come to have shapes and cease to. */
+export interface RelationListener {
+  /** Also when the table was described anew. False: out of memory budget. */
+  added(relation: LiveRelation): boolean;
+  /** The last shape is gone, the relation still there. */
+  removing(relation: LiveRelation): void;
+  unused(table: Table): void;
+}
+
+const NOBODY: RelationListener = {
+  added: () => true,
+  removing: () => undefined,
+  unused: () => undefined,
+};
 
 export interface LiveTemplate {
   readonly id: TemplateId;
   readonly template: ShapeTemplate;
   readonly relation: LiveRelation;
-  /** The `electric-schema` header (protocol section 9). */
-  readonly schemaHeader: string;
   shapeCount: number;
 }
 
@@ -42,9 +64,14 @@ export class TemplateRegistry {
   readonly #templates = new Map<string, LiveTemplate>();
   readonly #templatesById = new Map<TemplateId, LiveTemplate>();
   readonly #messages = new Map<number, RelationMessage>();
+  readonly #listener: RelationListener;
+  readonly #facts: EvaluationFacts;
 
-  constructor(router: Router) {
+  /** @param facts of the database, for what is evaluated here. */
+  constructor(router: Router, listener: RelationListener = NOBODY, facts: EvaluationFacts = {}) {
     this.#router = router;
+    this.#listener = listener;
+    this.#facts = facts;
   }
 
   get templateCount(): number {
@@ -63,6 +90,44 @@ export class TemplateRegistry {
 
   relationOf(oid: number): LiveRelation | undefined {
     return this.#relations.get(oid);
+  }
+
+  /** In the order of their making. */
+  all(): readonly LiveTemplate[] {
+    return [...this.#templates.values()];
+  }
+
+  /** How a table's rows are laid out in this session. */
+  messageOf(oid: number): RelationMessage | undefined {
+    return this.#messages.get(oid);
+  }
+
+  /** The templates of a table, in the order of their making. */
+  templatesOf(relation: RelationId): readonly LiveTemplate[] {
+    return [...this.#templates.values()].filter((live) => live.relation.id === relation);
+  }
+
+  /**
+   * From now on the table is described so. False: out of memory budget, nothing has changed.
+   * REQUIRES: every live template of it holds on the description (`model/template-columns.ts`).
+   */
+  redefine(relation: LiveRelation, table: Table): boolean {
+    if (relation.table === table) return true;
+    if (!this.#router.redescribeRelation(relation.id, describe(table))) return false;
+    relation.table = table;
+    const message = this.#messages.get(table.oid);
+    if (message !== undefined) this.#setLayout(relation, message);
+    return this.#listener.added(relation);
+  }
+
+  /** Names of the time zones that the filters of live templates need, before the first row. */
+  timeZoneNames(): readonly string[] {
+    const names = new Set<string>();
+    for (const { template } of this.#templates.values()) {
+      if (template.where === undefined) continue;
+      for (const name of timeZoneNamesOf(template.where.expression)) names.add(name);
+    }
+    return [...names];
   }
 
   /** Tables that have shapes. */
@@ -111,54 +176,69 @@ export class TemplateRegistry {
 
   /** @throws {LitzError} SCHEMA_CHANGED when shapes are live that know the table otherwise. */
   #add(template: ShapeTemplate): LiveTemplate | undefined {
-    const known = this.#relations.get(template.table.oid);
-    if (known !== undefined && !haveSameColumns(known.table, template.table)) {
-      throw new LitzError(`${quoteTable(template.table)} has changed its columns`, {
-        code: "SCHEMA_CHANGED",
-        httpStatus: 409,
-        retriable: true,
-      });
-    }
-    const relation = known ?? this.#addRelation(template.table);
+    const { table } = template;
+    const known = this.#relations.get(table.oid);
+    if (known !== undefined && !this.#learn(known, template)) return undefined;
+    const relation = known ?? this.#addRelation(table);
     if (relation === undefined) return undefined;
-    const id = this.#router.addTemplate(relation.id, template);
+    const id = this.#router.addTemplate(relation.id, this.#describe(template));
     if (id === undefined) {
       this.#releaseRelation(relation);
       return undefined;
     }
     relation.templateCount += 1;
-    const schemaHeader = electricSchema(template.table, template.columns);
-    const live = { id, template, relation, schemaHeader, shapeCount: 0 };
+    const live = { id, template, relation, shapeCount: 0 };
     this.#templates.set(template.text, live);
     this.#templatesById.set(id, live);
     return live;
   }
 
-  #addRelation(table: Table): LiveRelation | undefined {
-    const id = this.#router.addRelation({
-      oid: table.oid,
-      schema: table.schema,
-      name: table.name,
-      columns: table.columns.map((column) => ({
-        name: column.name,
-        isBool: column.typeName === "bool" && column.dimensionCount === 0,
-      })),
-      key: keyColumnsOf(table),
+  #describe({ where, columns, replica }: ShapeTemplate): TemplateDescription {
+    if (where === undefined) return { plan: EVERY_ROW, columns, replica };
+    const { plan } = where;
+    const residual = plan.isExact ? {} : { residual: compileFilter(where, this.#facts) };
+    return { plan, columns, replica, ...residual };
+  }
+
+  /**
+   * Makes the relation's description one that the template holds on too, which it is unless one of
+   * the two is out of date. False: out of memory budget, nothing has changed.
+   *
+   * @throws {LitzError} SCHEMA_CHANGED when they contradict each other.
+   */
+  #learn(relation: LiveRelation, template: ShapeTemplate): boolean {
+    const { table } = template;
+    if (relation.table.isPartial === undefined && holdsOn(relation.table, template)) return true;
+    if (agree(relation.table, table)) return this.redefine(relation, merge(relation.table, table));
+    throw new LitzError(`${quoteTable(table)} has changed its columns`, {
+      code: "SCHEMA_CHANGED",
+      httpStatus: 409,
+      retriable: true,
     });
+  }
+
+  #addRelation(table: Table): LiveRelation | undefined {
+    const id = this.#router.addRelation(describe(table));
     if (id === undefined) return undefined;
     const relation = { id, table, templateCount: 0 };
     this.#relations.set(table.oid, relation);
     this.#relationsById.set(id, relation);
     const message = this.#messages.get(table.oid);
     if (message !== undefined) this.#setLayout(relation, message);
+    if (!this.#listener.added(relation)) {
+      this.#releaseRelation(relation);
+      return undefined;
+    }
     return relation;
   }
 
   #releaseRelation(relation: LiveRelation): void {
     if (relation.templateCount > 0) return;
+    this.#listener.removing(relation);
     this.#router.removeRelation(relation.id);
     this.#relations.delete(relation.table.oid);
     this.#relationsById.delete(relation.id);
+    this.#listener.unused(relation.table);
   }
 
   #setLayout(relation: LiveRelation, message: RelationMessage): void {
@@ -166,14 +246,15 @@ export class TemplateRegistry {
   }
 }
 
-/** Templates and layouts speak of columns by their index, which has to mean one and the same. */
-function haveSameColumns(one: Table, other: Table): boolean {
-  if (one === other) return true;
-  if (quoteTable(one) !== quoteTable(other)) return false;
-  if (one.columns.length !== other.columns.length) return false;
-  return one.columns.every((column, index) => {
-    const { name, typeOid, typeModifier } = other.columns[index]!;
-    const isSameType = column.typeOid === typeOid && column.typeModifier === typeModifier;
-    return column.name === name && isSameType;
-  });
+function describe(table: Table): RelationDescription {
+  return {
+    oid: table.oid,
+    schema: table.schema,
+    name: table.name,
+    columns: table.columns.map((column) => ({
+      name: column.name,
+      isBool: column.typeName === "bool" && column.dimensionCount === 0,
+    })),
+    key: keyColumnsOf(table),
+  };
 }

@@ -1,5 +1,6 @@
-/** What a record can do to the catalog of shapes, once it is durable. */
+/** What a record can do to the catalog, once it is durable. */
 
+import type { PartitionTree } from "../model/partition-tree.ts";
 import type { SnapshotMeta } from "./record.ts";
 
 /** A complete snapshot and where its rows are. */
@@ -18,7 +19,12 @@ export type CatalogChange =
       readonly constants: Uint8Array;
     }
   | { readonly type: "removed"; readonly key: number }
-  | { readonly type: "snapshot"; readonly key: number; readonly snapshot: StoredSnapshot };
+  | { readonly type: "snapshot"; readonly key: number; readonly snapshot: StoredSnapshot }
+  | {
+      readonly type: "partitions";
+      readonly oid: number;
+      readonly partitions: PartitionTree | undefined;
+    };
 
 /** A shape as the catalog knows it. */
 export interface CatalogShape {

@@ -4,6 +4,7 @@ import type { CatalogChange } from "./catalog-change.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import {
   decodeCreated,
+  decodePartitions,
   decodeSnapshotMeta,
   encodeSnapshotMeta,
   RECORD_HEADER_SIZE,
@@ -54,6 +55,8 @@ export function changeOf(frame: Buffer, offset: number, seq: number): CatalogCha
       const meta = decodeSnapshotMeta(new ByteReader(payload), lsn);
       return { type: "snapshot", key, snapshot: { ...meta, seq: 0 } };
     }
+    case RecordKind.partitions:
+      return { type: "partitions", oid: key, partitions: decodePartitions(payload) };
     case RecordKind.change:
     case RecordKind.void:
     case RecordKind.dead:

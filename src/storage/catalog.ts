@@ -6,15 +6,17 @@
  *     frozen   ─┤  being written by the checkpoint
  *     table    ─┘  looked up last, 5 us
  *
- * Templates are few and stay in memory.
+ * Templates are few and stay in memory, and so do the partitions of tables that have shapes.
  */
 
 import { assert } from "../lib/assert.ts";
+import type { PartitionTree } from "../model/partition-tree.ts";
 import type { CatalogChange, CatalogShape } from "./catalog-change.ts";
 import { decodeCatalogRow, encodeCatalogRow, visitCatalogRows } from "./catalog-row.ts";
 import type { CatalogRowVisitor } from "./catalog-row.ts";
 import type { SqliteDatabase } from "./database.ts";
 import { StoreCorrupt } from "./errors.ts";
+import { decodePartitions, encodePartitions } from "./record.ts";
 
 /** Rows that are folded into one value: 10,000 take 1 ms. */
 const ROWS_PER_FOLD = 10_000;
@@ -25,6 +27,8 @@ export interface CatalogChanges {
   readonly keys: Float64Array;
   readonly rows: readonly Uint8Array[];
   readonly removedKeys: Float64Array;
+  /** `encodePartitions`. */
+  readonly partitions: readonly { readonly oid: number; readonly blob: Uint8Array }[];
 }
 
 /** Undefined: removed. */
@@ -41,6 +45,9 @@ export class Catalog {
   #nextTemplateId = 1;
   /** Templates that are durable in the journal and not yet in the table. */
   #newTemplates: { readonly id: number; readonly text: string }[] = [];
+  readonly #partitions = new Map<number, PartitionTree>();
+  /** Tables whose partitions in the table are others. */
+  #changedPartitions = new Set<number>();
   #highestKey: number;
 
   constructor(database: SqliteDatabase, highestKey: number) {
@@ -58,6 +65,10 @@ export class Catalog {
     for (const { id, text } of templates as { id: number; text: string }[]) {
       this.#rememberTemplate(id, text);
     }
+    const partitions = database.prepare("select oid, blob from partitions").all();
+    for (const { oid, blob } of partitions as { oid: number; blob: Buffer }[]) {
+      this.#partitions.set(oid, decodePartitions(blob)!);
+    }
   }
 
   /** The largest key of a shape that was ever durable. */
@@ -70,6 +81,11 @@ export class Catalog {
   }
   get templateCount(): number {
     return this.#templateTexts.size;
+  }
+
+  /** By the oid of the partitioned table. */
+  get partitions(): ReadonlyMap<number, PartitionTree> {
+    return this.#partitions;
   }
 
   templateText(id: number): string {
@@ -110,6 +126,11 @@ export class Catalog {
       }
       case "removed":
         this.#changed.set(change.key, undefined);
+        break;
+      case "partitions":
+        if (change.partitions === undefined) this.#partitions.delete(change.oid);
+        else this.#partitions.set(change.oid, change.partitions);
+        this.#changedPartitions.add(change.oid);
         break;
     }
   }
@@ -162,8 +183,14 @@ export class Catalog {
     shapes.sort((a, b) => a.key - b.key);
     const templates = this.#newTemplates;
     this.#newTemplates = [];
+    const partitions = [...this.#changedPartitions].map((oid) => ({
+      oid,
+      blob: encodePartitions(this.#partitions.get(oid)),
+    }));
+    this.#changedPartitions.clear();
     return {
       templates,
+      partitions,
       keys: Float64Array.from(shapes, ({ key }) => key),
       rows: shapes.map(encodeCatalogRow),
       removedKeys: Float64Array.from(removed).sort(),

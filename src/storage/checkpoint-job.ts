@@ -7,6 +7,7 @@
  * and so does a snapshot that lies in the journal. A sealed segment without any is dead.
  */
 
+import type { CatalogChanges } from "./catalog.ts";
 import type { SqliteDatabase, CheckpointPosition } from "./database.ts";
 import { writePosition, writeVoids } from "./database.ts";
 import { snapshotPlaceOf } from "./catalog-row.ts";
@@ -30,6 +31,7 @@ export interface CheckpointJob {
   /** Shapes that are new or have changed: `rows[i]` is the row of `keys[i]`. */
   readonly shapes: { readonly keys: Float64Array; readonly rows: readonly Uint8Array[] };
   readonly removedKeys: Float64Array;
+  readonly partitions: CatalogChanges["partitions"];
   readonly segments: readonly SegmentState[];
   readonly voids: readonly SeqRange[];
 }
@@ -54,6 +56,7 @@ export function runCheckpoint(database: SqliteDatabase, job: CheckpointJob): Che
   database.transaction(() => {
     const live = new LiveCounts(database, job.segments);
     writeTemplates(database, job);
+    writePartitions(database, job);
     writeShapes(database, job, live);
     writeRun(database, job, voids, live);
     removeShapes(database, job, voids, live);
@@ -151,6 +154,15 @@ class LiveCounts {
 function writeTemplates(database: SqliteDatabase, job: CheckpointJob): void {
   const insert = database.prepare("insert or ignore into template values (?, ?)");
   for (const { id, text } of job.templates) insert.run(id, text);
+}
+
+function writePartitions(database: SqliteDatabase, { partitions }: CheckpointJob): void {
+  const put = database.prepare("insert or replace into partitions values (?, ?)");
+  const remove = database.prepare("delete from partitions where oid = ?");
+  for (const { oid, blob } of partitions) {
+    if (blob.length === 0) remove.run(oid);
+    else put.run(oid, blob);
+  }
 }
 
 function writeShapes(database: SqliteDatabase, job: CheckpointJob, live: LiveCounts): void {

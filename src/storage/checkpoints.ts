@@ -109,6 +109,7 @@ export class Checkpoints {
       templates: changes.templates,
       shapes: { keys: changes.keys, rows: changes.rows },
       removedKeys: changes.removedKeys,
+      partitions: changes.partitions,
       // The last one stays, sealed or not: a journal without any segment is a lost one.
       segments: segments.all.map((segment) => ({
         firstSeq: segment.firstSeq,

@@ -16,6 +16,7 @@ const SCHEMA = `
   create table meta (name text primary key, value text not null) without rowid;
   create table template (id integer primary key, text text not null unique);
   create table shape (key integer primary key, row blob not null);
+  create table partitions (oid integer primary key, blob blob not null);
   create table run_info (
     run integer primary key, level integer not null, first_seq integer not null,
     last_seq integer not null, postings integer not null);

@@ -18,10 +18,12 @@
  *     inline snapshot  storage key   bounds.lsn    bounds, chunk ends, rows
  *     snapshot file    storage key   bounds.lsn    bounds, chunk ends
  *     void             0             0             first and last seq taken back
+ *     partitions       table oid     0             how many, oid and transaction of each
  */
 
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { Lsn } from "../model/lsn.ts";
+import type { PartitionTree } from "../model/partition-tree.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 
 export const RECORD_HEADER_SIZE = 18;
@@ -35,6 +37,7 @@ export const RecordKind = {
   inlineSnapshot: 5,
   snapshotFile: 6,
   void: 7,
+  partitions: 8,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
@@ -129,6 +132,23 @@ export function decodeSnapshotMeta(reader: ByteReader, lsn: Lsn): SnapshotMeta {
     chunkEnds.push(end);
   }
   return { bounds: { xmin, xmax, xip, lsn }, chunkEnds };
+}
+
+/** Nothing at all where nothing is known any more. */
+export function encodePartitions(partitions: PartitionTree | undefined): Uint8Array {
+  const writer = new ByteWriter();
+  if (partitions === undefined) return writer.bytes;
+  writer.varint(partitions.size);
+  for (const [oid, since] of partitions) writer.u32(oid).u32(since);
+  return writer.bytes;
+}
+
+export function decodePartitions(bytes: Uint8Array): PartitionTree | undefined {
+  const reader = new ByteReader(bytes);
+  if (reader.isAtEnd) return undefined;
+  const partitions = new Map<number, number>();
+  for (let count = reader.varint(); count > 0; count--) partitions.set(reader.u32(), reader.u32());
+  return partitions;
 }
 
 /** A stretch of seqs, both ends included. */

@@ -10,6 +10,7 @@
 import type { LogSlot, Seq, StorageKey } from "../model/ids.ts";
 import type { LogOffset } from "../model/log-offset.ts";
 import type { Lsn } from "../model/lsn.ts";
+import type { PartitionTree } from "../model/partition-tree.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 
 /** What a shape is made of, in the form in which it is kept. */
@@ -25,7 +26,8 @@ export interface ShapeRecord {
 
 /**
  * Receives every shape that survived, in ascending order of keys, and answers with the slot that it
- * shall have from now on. The slot's `lastSeq` is undefined at that moment.
+ * shall have from now on. The slot's `lastSeq` is undefined at that moment. Undefined: the shape is
+ * of no use any more, and is removed.
  */
 export type RestoreVisitor = (
   key: StorageKey,
@@ -36,7 +38,7 @@ export type RestoreVisitor = (
   constants: Uint8Array,
   /** `bounds.lsn` of its snapshot: it decides whether the rest of the bounds matter. */
   snapshotLsn: Lsn,
-) => LogSlot;
+) => LogSlot | undefined;
 
 export interface ShapeStore {
   /** Microseconds since 1970 at which the directory was made: handle = hash-(epoch + key). */
@@ -54,7 +56,8 @@ export interface ShapeStore {
   /**
    * Visits every complete shape, then files what the journal holds beyond the last checkpoint. To
    * be called once, before anything is appended. Shapes whose snapshot was never completed are
-   * gone: their handles are unknown from now on. Asynchronous because what the journal holds may be
+   * gone: their handles are unknown from now on. So are those that `visit` refuses, whose removal
+   * is durable when this resolves. Asynchronous because what the journal holds may be
    * more than the posting buffer: then a checkpoint is written on the way.
    */
   restore(visit: RestoreVisitor): Promise<void>;
@@ -76,6 +79,15 @@ export interface ShapeStore {
    * The definition of a shape by its key: the way from a handle alone. Undefined: no such shape.
    */
   findShape(key: StorageKey): ShapeRecord | undefined;
+
+  /**
+   * Records which partitions of a table the logs of its shapes account for; undefined: it has none
+   * any more. As durable as whatever is recorded after it.
+   */
+  recordPartitions(oid: number, partitions: PartitionTree | undefined): void;
+
+  /** What was recorded, by the oid of the table, as far as it is durable. */
+  readonly partitions: ReadonlyMap<number, PartitionTree>;
 
   /** The snapshot's bounds, undefined while it is not complete. */
   snapshotBounds(key: StorageKey): SnapshotBounds | undefined;

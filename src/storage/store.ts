@@ -11,6 +11,7 @@ import { assert } from "../lib/assert.ts";
 import type { LogSlot, Seq, StorageKey } from "../model/ids.ts";
 import { STORAGE_KEY_MAX } from "../model/ids.ts";
 import { LSN_ZERO, type Lsn } from "../model/lsn.ts";
+import type { PartitionTree } from "../model/partition-tree.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { Catalog } from "./catalog.ts";
 import type { CatalogChange } from "./catalog-change.ts";
@@ -24,7 +25,7 @@ import { GrownSlots } from "./grown-slots.ts";
 import { LogIndex } from "./log-index.ts";
 import type { OpenedDirectory } from "./opened-directory.ts";
 import { PostingFiler } from "./posting-filer.ts";
-import { encodeCreated, encodeVoid, RecordKind } from "./record.ts";
+import { encodeCreated, encodePartitions, encodeVoid, RecordKind } from "./record.ts";
 import { replayPostings, RestoredSlots } from "./replay.ts";
 import { StoredShapeLog, type ShapeLogSources } from "./shape-log.ts";
 import { SnapshotProgress, type SnapshotSettings } from "./snapshot-progress.ts";
@@ -35,6 +36,9 @@ import type {
   ShapeStore,
   SnapshotWriter,
 } from "./storage.ts";
+
+/** Of shapes that are refused at a restore: some 30 B of journal each. */
+const REMOVALS_PER_SYNC = 10_000;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -160,13 +164,16 @@ export class Store implements ShapeStore {
     for (const { change } of recovered.changes) this.#catalog.apply(change);
     const slots = new RestoredSlots();
     const incomplete: number[] = [];
+    const refused: StorageKey[] = [];
     this.#catalog.visitAll((key, hash, templateId, constants, snapshotLsn) => {
       if (snapshotLsn === undefined) {
         incomplete.push(key);
         return;
       }
       const template = this.#catalog.templateText(templateId);
-      slots.add(key, visit(key as StorageKey, hash, template, constants, snapshotLsn));
+      const slot = visit(key as StorageKey, hash, template, constants, snapshotLsn);
+      if (slot === undefined) refused.push(key as StorageKey);
+      else slots.add(key, slot);
     });
     // Not recorded: the next start would find them incomplete again.
     for (const key of incomplete) this.#catalog.apply({ type: "removed", key });
@@ -176,6 +183,9 @@ export class Store implements ShapeStore {
       this.#checkpoints.countBytes(bytes),
     );
     this.#checkpoints.considerStart();
+    while (refused.length > 0) {
+      await Promise.all(refused.splice(-REMOVALS_PER_SYNC).map((key) => this.removeShape(key)));
+    }
   }
 
   issueKey(): StorageKey {
@@ -222,6 +232,17 @@ export class Store implements ShapeStore {
     if (shape === undefined) return undefined;
     const { hash, templateId, constants } = shape;
     return { key, hash, template: this.#catalog.templateText(templateId), constants };
+  }
+
+  recordPartitions(oid: number, tree: PartitionTree | undefined): void {
+    this.#throwIfClosed();
+    const payload = encodePartitions(tree);
+    const seq = this.#commits.record(RecordKind.partitions, oid, LSN_ZERO, payload);
+    this.#commits.attach(seq, { type: "partitions", oid, partitions: tree && new Map(tree) });
+  }
+
+  get partitions(): ReadonlyMap<number, PartitionTree> {
+    return this.#catalog.partitions;
   }
 
   snapshotBounds(key: StorageKey): SnapshotBounds | undefined {

@@ -1,25 +1,28 @@
 /**
  * From what a client asks for to what the engine works with: names become column indexes, the WHERE
- * becomes terms and constants, and requests that mean the same become equal (protocol 11.1).
+ * becomes a template and constants, and requests that mean the same become equal (protocol 11.1).
  *
  * What comes first is reported first: columns, the form of the clause, parameters, its meaning.
  */
 
 import { InvalidParameter } from "../lib/errors.ts";
 import type {
+  Constants,
   LogMode,
   ReplicaMode,
   ShapeDefinition,
   ShapeTemplate,
 } from "../model/shape-definition.ts";
 import type { Table } from "../model/table.ts";
-import { kindOf, type TypeName } from "./canonical.ts";
-import { readEqualities, type Equality } from "./equalities.ts";
-import { parseColumnList } from "./identifiers.ts";
+import { analyseWhere } from "./analyse.ts";
+import { selectColumns, type ColumnList } from "./column-selection.ts";
+import { DefinitionCache } from "./definition-cache.ts";
+import { normalise } from "./normalise.ts";
 import { readParameters } from "./parameters.ts";
 import { parseWhere } from "./parser.ts";
-import { checkReferences } from "./references.ts";
+import type { WhereFacts } from "./scope.ts";
 import { templateText } from "./template-text.ts";
+import { liftWhere, type LiftedWhere } from "./where-template.ts";
 
 /** The parameters of protocol 2.1 that define a shape on a table that is known, not yet checked. */
 export interface ShapeRequest {
@@ -27,105 +30,101 @@ export interface ShapeRequest {
   /** `params[n]`: keys as the client wrote them. Not even looked at without a `where`. */
   readonly params: Readonly<Record<string, string>>;
   /** Comma-separated identifiers, or a list. Undefined: every column. */
-  readonly columns: string | readonly string[] | undefined;
+  readonly columns: ColumnList | undefined;
+  /** The columns that may be selected. Undefined: all of them. */
+  readonly queryableColumns?: ColumnList | undefined;
   readonly replica: ReplicaMode;
   readonly log: LogMode;
 }
 
+const NO_FACTS: WhereFacts = { publishesGeneratedColumns: false };
+
 /** Of all constants together. The core takes a megabyte; a `where` of this size is the largest. */
 const CONSTANTS_SIZE_MAX = 65_536;
+
+const definitions = new DefinitionCache();
 
 /**
  * @throws {InvalidParameter} naming the parameter (protocol 3.3).
  * @throws {LitzError} PARSER_RESTARTING (503).
  */
-export function defineShape(table: Table, request: ShapeRequest): ShapeDefinition {
-  const columns = selectColumns(table, request.columns);
-  const equalities = request.where === undefined ? [] : readWhere(table, request, request.where);
+export function defineShape(
+  table: Table,
+  request: ShapeRequest,
+  facts: WhereFacts = NO_FACTS,
+): ShapeDefinition {
+  const parameters = numberedParameters(request);
+  const key = keyOf(request, facts, parameters);
+  const known = definitions.find(table, key, parameters ?? []);
+  if (known !== undefined && isSmall(known.constants)) return known;
+
+  const columns = columnsOf(table, request, facts);
+  const filter = request.where === undefined ? undefined : readWhere(table, request, facts);
   const parts: Omit<ShapeTemplate, "text"> = {
     table,
-    terms: equalities.map(({ column, type }) => ({
-      column,
-      kind: kindOf(type),
-      castSql: CASTS[type],
-    })),
+    where: filter?.lifted?.where,
     columns,
-    hasExplicitColumns: request.columns !== undefined,
+    hasExplicitColumns: request.columns !== undefined || request.queryableColumns !== undefined,
     replica: request.replica,
     log: request.log,
   };
-  return {
+  const definition = {
     template: { text: templateText(parts), ...parts },
-    constants: equalities.map(({ constant }) => constant),
+    constants: filter?.lifted?.constants ?? [],
   };
+  const sources = filter?.lifted?.sources ?? [];
+  definitions.add(table, key, definition, sources, filter?.parameterCount ?? 0);
+  return definition;
 }
 
-/** `varchar` has no operators but those of `text`. */
-const CASTS: Record<TypeName, string> = {
-  int2: "int2",
-  int4: "int4",
-  int8: "int8",
-  bool: "bool",
-  text: "text",
-  varchar: "text",
-  uuid: "uuid",
-};
+/** Undefined: they are in disorder, which is not the first thing to complain of. */
+function numberedParameters({ where, params }: ShapeRequest): readonly string[] | undefined {
+  if (where === undefined) return [];
+  try {
+    return readParameters(params);
+  } catch {
+    return undefined;
+  }
+}
 
-function readWhere(table: Table, request: ShapeRequest, where: string): readonly Equality[] {
-  const clause = parseWhere(where);
-  const parameters = readParameters(request.params);
-  checkReferences(clause, table, parameters.length);
-  const equalities = readEqualities(clause, table, parameters);
-  const size = equalities.reduce((sum, { constant }) => sum + Buffer.byteLength(constant), 0);
-  if (size > CONSTANTS_SIZE_MAX) {
+/** All that decides on the template, except for the values of parameters. */
+function keyOf(
+  { where, columns, queryableColumns, replica, log }: ShapeRequest,
+  { publishesGeneratedColumns, caseMapping }: WhereFacts,
+  parameters: readonly string[] | undefined,
+): string {
+  const facts = [publishesGeneratedColumns, caseMapping !== undefined];
+  const count = parameters?.length ?? -1;
+  return JSON.stringify([where, count, columns, queryableColumns, replica, log, facts]);
+}
+
+function columnsOf(
+  table: Table,
+  { columns, queryableColumns }: ShapeRequest,
+  { publishesGeneratedColumns }: WhereFacts,
+): readonly number[] {
+  return selectColumns(table, { columns, queryableColumns, publishesGeneratedColumns });
+}
+
+interface ReadWhere {
+  /** Undefined: the clause is true of every row. */
+  readonly lifted: LiftedWhere | undefined;
+  readonly parameterCount: number;
+}
+
+function readWhere(table: Table, { where, params }: ShapeRequest, facts: WhereFacts): ReadWhere {
+  const clause = parseWhere(where!);
+  const parameters = readParameters(params);
+  const { expression, parameterCount } = analyseWhere(clause, table, parameters, facts);
+  const lifted = liftWhere(normalise(expression, facts), table);
+  if (lifted !== undefined && !isSmall(lifted.constants)) {
     const limit = `maximum size of ${CONSTANTS_SIZE_MAX} bytes`;
-    throw new InvalidParameter("params", `constants of ${size} bytes are bigger than ${limit}`);
+    throw new InvalidParameter("params", `the constants are bigger than ${limit}`);
   }
-  return equalities;
+  return { lifted, parameterCount };
 }
 
-/** Ascending indexes. Neither order nor repetition means anything. */
-function selectColumns(table: Table, columns: ShapeRequest["columns"]): readonly number[] {
-  const selected =
-    columns === undefined
-      ? table.columns.map((_, index) => index)
-      : findColumns(table, parseColumnList(columns, "columns"));
-  const generated = selected.filter((index) => table.columns[index]!.generated !== undefined);
-  if (generated.length > 0) {
-    const names = generated.map((index) => table.columns[index]!.name).join(", ");
-    const message =
-      "The following columns are generated and cannot be included in the shape: " + names;
-    const advice =
-      ". You can exclude them from the shape by explicitly listing which columns to fetch in the " +
-      "'columns' query param";
-    throw invalidColumns(columns === undefined ? message + advice : message);
-  }
-  return selected;
-}
-
-function findColumns(table: Table, names: readonly string[]): readonly number[] {
-  if (names.length === 0) throw invalidColumns("The list of columns must not be empty");
-  const wanted = new Set(names);
-  const missing = table.columns.filter(
-    ({ name, keyIndex }) => keyIndex !== undefined && !wanted.has(name),
-  );
-  if (missing.length > 0) {
-    throw invalidColumns(
-      `The list of columns must include all primary key columns, missing: ${nameAll(missing)}`,
-    );
-  }
-  const known = new Set(table.columns.map(({ name }) => name));
-  const unknown = [...wanted].filter((name) => !known.has(name));
-  if (unknown.length > 0) {
-    throw invalidColumns(`The following columns are not found on the table: ${unknown.join(", ")}`);
-  }
-  return [...table.columns.keys()].filter((index) => wanted.has(table.columns[index]!.name));
-}
-
-function nameAll(columns: readonly { readonly name: string }[]): string {
-  return columns.map(({ name }) => name).join(", ");
-}
-
-function invalidColumns(message: string): InvalidParameter {
-  return new InvalidParameter("columns", message);
+function isSmall(constants: Constants): boolean {
+  const size = constants.reduce((sum, constant) => sum + Buffer.byteLength(constant), 0);
+  return size <= CONSTANTS_SIZE_MAX;
 }

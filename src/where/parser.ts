@@ -11,7 +11,6 @@
 
 import type { Node, SelectStmt } from "@pgsql/types";
 import { InvalidParameter } from "../lib/errors.ts";
-import { isStorable } from "./canonical.ts";
 import { pgQuery, StatementTooComplex, type PgQuery, type Statement } from "./pg-query.ts";
 
 export interface WhereClause {
@@ -69,6 +68,11 @@ function refuseTooLong(text: string): void {
       `WHERE clause of ${size} bytes is bigger than maximum size of ${CLAUSE_SIZE_MAX} bytes`,
     );
   }
+}
+
+/** Postgres has no text with a null character, nor with half of a surrogate pair. */
+export function isStorable(text: string): boolean {
+  return !text.includes("\0") && !/\p{Surrogate}/u.test(text);
 }
 
 /** To the parser, a null character would be the end of the clause. */

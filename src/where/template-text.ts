@@ -2,15 +2,22 @@
  * A template as text: the name under which it is interned, and all that a restart is told of it, so
  * that no catalog needs to be asked for shapes that nobody has asked for yet.
  *
- *     {"v":1,
+ *     {"v":3,
  *      "table":[oid,schema,name,[[name,type oid,type name,type kind,modifier,dims,flags,key index],
- *               ...]],
- *      "terms":[[column,kind,cast],...],"columns":[...],"explicit":0|1,"replica":...,"log":...}
+ *               0,...]],
+ *      "where":null|expression,"columns":[...],"explicit":0|1,"replica":...,"log":...}
+ *
+ * An expression is written as it lies in memory (`model/expression.ts`), its members in the order
+ * of their names.
  *
  * 1. Equal templates have equal text: members have a fixed order, lists are sorted as templates
  *    are.
  * 2. `parseTemplate` gives back the template of which the text was made. A text that is not written
  *    exactly like this is refused.
+ *
+ * Columns that the template does not depend on stand as 0, the last of them not at all: a shape
+ * goes on when such a column comes, goes or changes (protocol 7.9). So it does when a column
+ * becomes nullable, or no longer is, which is left out too.
  *
  * The replica identity is left out. It is set to FULL between a shape's definition and its
  * snapshot, and the shape must be found under the same name before and after. Tables with shapes
@@ -18,59 +25,63 @@
  */
 
 import { LitzError } from "../lib/errors.ts";
-import type {
-  ConstantKind,
-  EqualityTerm,
-  LogMode,
-  ReplicaMode,
-  ShapeTemplate,
-} from "../model/shape-definition.ts";
-import type { Table, TableColumn } from "../model/table.ts";
+import type { Expression } from "../model/expression.ts";
+import type { LogMode, ReplicaMode, ShapeTemplate } from "../model/shape-definition.ts";
+import { DROPPED_COLUMN, type Table, type TableColumn } from "../model/table.ts";
+import { usedColumnsOf } from "../model/template-columns.ts";
+import { whereTemplate } from "./where-template.ts";
 
-const VERSION = 1;
+const VERSION = 3;
 const REPLICA_IDENTITY = "f";
 
 export type TemplateParts = Omit<ShapeTemplate, "text">;
 
 type EncodedColumn = [string, number, string, string, number, number, number, number?];
-type EncodedTable = [number, string, string, EncodedColumn[]];
-type EncodedTerm = [number, ConstantKind, string];
+type EncodedTable = [number, string, string, (EncodedColumn | 0)[]];
 
 interface Encoded {
   readonly v: number;
   readonly table: EncodedTable;
-  readonly terms: EncodedTerm[];
+  readonly where: Expression | null;
   readonly columns: number[];
   readonly explicit: 0 | 1;
   readonly replica: ReplicaMode;
   readonly log: LogMode;
 }
 
-const FLAG_NOT_NULL = 1;
-const FLAG_BYTE_EQUALITY = 2;
-const FLAG_STORED = 4;
-const FLAG_VIRTUAL = 8;
+const FLAG_BYTE_EQUALITY = 1;
+const FLAG_STORED = 2;
+const FLAG_VIRTUAL = 4;
 
 /**
  * The catalog hands out one object per table, and most of a text is its table: some 40 B a column.
+ * Kept for templates of all columns, which have the longest.
  */
 const tableTexts = new WeakMap<Table, string>();
 
 export function templateText(parts: TemplateParts): string {
-  const { table, terms, columns, hasExplicitColumns, replica, log } = parts;
-  let tableText = tableTexts.get(table);
+  const { table, where, columns, hasExplicitColumns, replica, log } = parts;
+  let tableText = hasExplicitColumns ? undefined : tableTexts.get(table);
   if (tableText === undefined) {
-    tableText = JSON.stringify(encodeTable(table));
-    tableTexts.set(table, tableText);
+    tableText = JSON.stringify(encodeTable(table, usedColumnsOf(parts)));
+    if (!hasExplicitColumns) tableTexts.set(table, tableText);
   }
   const rest: Omit<Encoded, "v" | "table"> = {
-    terms: terms.map(({ column, kind, castSql }) => [column, kind, castSql]),
+    where: where === undefined ? null : where.expression,
     columns: [...columns],
     explicit: hasExplicitColumns ? 1 : 0,
     replica,
     log,
   };
-  return `{"v":${VERSION},"table":${tableText},${JSON.stringify(rest).slice(1)}`;
+  return `{"v":${VERSION},"table":${tableText},${JSON.stringify(rest, sortMembers).slice(1)}`;
+}
+
+/** Of objects below the root, so that equal expressions have equal text however they were made. */
+function sortMembers(name: string, value: unknown): unknown {
+  if (name === "" || typeof value !== "object" || value === null || Array.isArray(value)) {
+    return value;
+  }
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /**
@@ -100,13 +111,10 @@ function parseJson(text: string): object {
 }
 
 function decode(encoded: Encoded): TemplateParts {
+  const table = decodeTable(encoded.table, encoded.explicit === 1);
   return {
-    table: decodeTable(encoded.table),
-    terms: encoded.terms.map(([column, kind, castSql]): EqualityTerm => ({
-      column,
-      kind,
-      castSql,
-    })),
+    table,
+    where: encoded.where === null ? undefined : whereTemplate(encoded.where, table),
     columns: encoded.columns,
     hasExplicitColumns: encoded.explicit === 1,
     replica: oneOf(encoded.replica, ["default", "full"]),
@@ -122,23 +130,28 @@ function oneOf<Value extends string>(value: Value | undefined, values: readonly 
   return value;
 }
 
-function encodeTable({ oid, schema, name, columns }: Table): EncodedTable {
-  return [oid, schema, name, columns.map(encodeColumn)];
+function encodeTable({ oid, schema, name, columns }: Table, used: readonly number[]): EncodedTable {
+  const encoded: (EncodedColumn | 0)[] = [];
+  for (const index of used) {
+    while (encoded.length < index) encoded.push(0);
+    encoded.push(encodeColumn(columns[index]!));
+  }
+  return [oid, schema, name, encoded];
 }
 
-function decodeTable([oid, schema, name, columns]: EncodedTable): Table {
+function decodeTable([oid, schema, name, columns]: EncodedTable, isPartial: boolean): Table {
   return {
     oid,
     schema,
     name,
-    columns: columns.map(decodeColumn),
+    columns: columns.map((column) => (column === 0 ? DROPPED_COLUMN : decodeColumn(column))),
     replicaIdentity: REPLICA_IDENTITY,
+    ...(isPartial ? { isPartial } : {}),
   };
 }
 
 function encodeColumn(column: TableColumn): EncodedColumn {
   const flags =
-    (column.isNotNull ? FLAG_NOT_NULL : 0) |
     (column.hasByteEquality ? FLAG_BYTE_EQUALITY : 0) |
     (column.generated === "stored" ? FLAG_STORED : 0) |
     (column.generated === "virtual" ? FLAG_VIRTUAL : 0);
@@ -165,7 +178,7 @@ function decodeColumn(encoded: EncodedColumn): TableColumn {
     typeKind,
     typeModifier,
     dimensionCount,
-    isNotNull: (flags & FLAG_NOT_NULL) !== 0,
+    isNotNull: false,
     hasByteEquality: (flags & FLAG_BYTE_EQUALITY) !== 0,
     ...(keyIndex === undefined ? {} : { keyIndex }),
     ...((flags & FLAG_STORED) === 0 ? {} : { generated: "stored" }),

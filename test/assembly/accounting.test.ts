@@ -19,7 +19,15 @@ import { builds, newCore, put, type TestCore } from "../support/core-doors.ts";
 
 const COUNT = 50_000;
 /** Not made without the router. */
-const ROUTED: readonly Owner[] = ["equality index", "condition tree"];
+const ROUTED: readonly Owner[] = [
+  "equality index",
+  "condition tree",
+  "membership index",
+  "range index",
+  "definition index",
+  "accesses",
+  "partition map",
+];
 
 describe.each(builds)("accounting, $name", (build) => {
   test("every byte of linear memory has one owner", () => {

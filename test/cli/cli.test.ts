@@ -30,7 +30,7 @@ test.each([
   [{ ELECTRIC_PORT: "http" }, /^litz: ELECTRIC_PORT is "http"; allowed: a whole number/],
   [{ ELECTRIC_LONG_POLL_TIMEOUT: "20s" }, /^litz: ELECTRIC_LONG_POLL_TIMEOUT is "20s"/],
   [{ ELECTRIC_SECRET: "x", ELECTRIC_INSECURE: "true" }, /^litz: ELECTRIC_SECRET .*exactly one/],
-  [{ ELECTRIC_STORAGE: "tape" }, /^litz: ELECTRIC_STORAGE is "tape"; allowed: FILE/],
+  [{ ELECTRIC_STORAGE: "tape" }, /^litz: ELECTRIC_STORAGE is "tape"; allowed: FAST_FILE or MEMORY/],
   [{ ELECTRIC_MAX_CONCURRENT_REQUESTS: "{" }, /^litz: ELECTRIC_MAX_CONCURRENT_REQUESTS/],
   [{ DATABASE_URL: "mysql://u:geheim@h/d", ELECTRIC_INSECURE: "1" }, /^litz: DATABASE_URL/],
   [{ DATABASE_URL: "postgresql://h/d" }, /^litz: ELECTRIC_SECRET is empty/],

@@ -13,10 +13,10 @@ export interface Fixture {
   /** What was logged, as JSON. */
   readonly log: string[];
   /** `/v1/shape` with these parameters. */
-  get(
+  readonly get: (
     parameters: Record<string, string>,
     headers?: Record<string, string>,
-  ): Promise<LightMyRequestResponse>;
+  ) => Promise<LightMyRequestResponse>;
   /** Starts listening; the port. */
   listen(): Promise<number>;
 }

@@ -14,6 +14,7 @@ import {
   parseShapeParameters,
   type ShapeParameters,
 } from "../../src/http/parameters.ts";
+import { parseSubsetParameters } from "../../src/http/subset-parameters.ts";
 import { parseQuery } from "../../src/http/query.ts";
 
 const parse = (query: string): ShapeParameters => parseShapeParameters(parseQuery(`?${query}`));
@@ -31,7 +32,6 @@ function errorsOf(query: string, parser: (query: string) => unknown = parse): un
 const BLANK = "can't be blank";
 const FORMAT = "has invalid format";
 const INVALID = "is invalid";
-const LATER = "is not supported yet";
 
 const catalogue: readonly (readonly [query: string, errors: Record<string, string>])[] = [
   // Stages 1 and 2, together.
@@ -51,12 +51,9 @@ const catalogue: readonly (readonly [query: string, errors: Record<string, strin
   ["live[]=true&offset=0_0&handle=h&table=t", { live: INVALID }],
   ["experimental_live_sse=yes&offset=-1&table=t", { live_sse: INVALID }],
   ["experimental_compaction=yes&offset=-1&table=t", { experimental_compaction: INVALID }],
-  // What is known and not there yet.
-  ["subset__where=&offset=-1&table=t", { subset__where: LATER }],
-  ["subset__limit=1&subset[where]=x&offset=-1", { subset__limit: LATER, subset: LATER }],
-  ["queryable_columns=a&offset=-1&table=t", { queryable_columns: LATER }],
-  ["live_sse=true&live=true&offset=0_0&handle=h&table=t", { live_sse: LATER }],
-  ["experimental_live_sse=1&live=true&offset=0_0&handle=h&table=t", { live_sse: LATER }],
+  ["queryable_columns[a]=x&offset=-1&table=t", { queryable_columns: INVALID }],
+  ["subset=x&offset=-1&table=t", { subset: INVALID }],
+  ["subset[a][b]=x&offset=-1&table=t", { subset: INVALID }],
   // Stage 3.
   ...["10", "1_2_3", "1_2%20", "10_32.1", "-1_-2", "invalid", "-2", "1_-1", "+1_2"].map(
     (offset) => [`offset=${offset}`, { offset: FORMAT }] as const,
@@ -90,12 +87,15 @@ test("2.1: what is absent has its default", () => {
     offset: { tx: -1n, op: 0 },
     handle: undefined,
     isLive: false,
+    isSse: false,
     cursor: undefined,
+    subset: undefined,
     definition: {
       table: "t",
       where: undefined,
       params: {},
       columns: undefined,
+      queryableColumns: undefined,
       replica: "default",
       log: "full",
     },
@@ -105,19 +105,22 @@ test("2.1: what is absent has its default", () => {
 test("2.1: what is given is read, and unknown parameters are ignored", () => {
   const query =
     "offset=1_2&handle=h&live=1&cursor=5&table=s.t&where=a%3D%241&params[1]=+&params[2]=" +
-    "&columns=a,b&replica=full&log=changes_only" +
+    "&columns=a,b&queryable_columns[]=a&queryable_columns[]=b&replica=full&log=changes_only" +
     "&experimental_compaction=true&foo=%ff&expired_handle=x" +
     "&cache-buster=1&database_id=d&source_id[]=s&live_sse=false&experimental_live_sse=true";
   assert.deepEqual(parse(query), {
     offset: { tx: 1n, op: 2 },
     handle: "h",
     isLive: true,
+    isSse: false,
     cursor: "5",
+    subset: undefined,
     definition: {
       table: "s.t",
       where: "a=$1",
       params: { "1": " ", "2": "" },
       columns: "a,b",
+      queryableColumns: ["a", "b"],
       replica: "full",
       log: "changes_only",
     },
@@ -134,7 +137,104 @@ test("2.1: the offsets -1 and now discard the handle", () => {
 test("a parameter called __proto__ is one like any other", () => {
   const { definition } = parse("offset=-1&table=t&params[__proto__]=x&__proto__[a]=b");
   assert.deepEqual(Object.entries(definition.params), [["__proto__", "x"]]);
-  assert.deepEqual(errorsOf("offset=-1&subset____proto__=1"), { subset____proto__: [LATER] });
+  const { subset } = parse("offset=-1&table=t&subset____proto__=1&subset[__proto__]=2");
+  assert.deepEqual([...subset!], [["__proto__", "1"]]);
+});
+
+test("2.1: any value of `live` and `live_sse` but `false` is true", () => {
+  const live = "offset=0_0&handle=h&table=t&live";
+  assert.equal(parse(`${live}&live_sse=`).isSse, true);
+  assert.equal(parse(`${live}&live_sse=0&experimental_live_sse=false`).isSse, true);
+  assert.equal(parse(`${live}&experimental_live_sse=1`).isSse, true);
+  assert.equal(parse(`${live}&live_sse=false&experimental_live_sse=1`).isSse, false);
+  assert.equal(parse(`${live}&experimental_live_sse=0`).isSse, false);
+});
+
+const subsetOf = (query: string): unknown => {
+  const { subset } = parse(`offset=-1&table=t&${query}`);
+  return subset === undefined ? undefined : parseSubsetParameters(subset);
+};
+
+test("2.1: any `subset__` key makes a request one for a subset, be it blank or unknown", () => {
+  const empty = {
+    where: undefined,
+    params: {},
+    limit: undefined,
+    offset: undefined,
+    orderBy: undefined,
+  };
+  for (const query of ["subset__where=", "subset__where_expr=%7B%7D", "subset[foo]=x"]) {
+    assert.deepEqual(subsetOf(query), empty, query);
+  }
+  assert.equal(subsetOf("subset="), undefined);
+  assert.equal(subsetOf("subset_where=x"), undefined);
+});
+
+test("12: the members of a subset, in each spelling", () => {
+  const expected = { where: "a=$1", params: { "1": "x" }, limit: 10, offset: 0, orderBy: "a" };
+  const flat = "subset__limit=10&subset__offset=0&subset__order_by=a&subset__where=a%3D%241";
+  assert.deepEqual(subsetOf(`${flat}&subset__params=%7B%221%22%3A%22x%22%7D`), expected);
+  assert.deepEqual(subsetOf(`${flat}&subset__params[1]=x`), expected);
+  const nested =
+    "subset[limit]=10&subset[offset]=0&subset[order_by]=a&subset[where]=a%3D%241" +
+    "&subset[params]=%7B%221%22%3A%22x%22%7D";
+  assert.deepEqual(subsetOf(nested), expected);
+  assert.deepEqual(subsetOf(`${nested}&subset__limit=11`), { ...expected, limit: 11 });
+});
+
+test("12: values of `params` become texts", () => {
+  const params = (json: string): unknown =>
+    (subsetOf(`subset__params=${encodeURIComponent(json)}`) as { params: unknown }).params;
+  assert.deepEqual(params('{"1":1.5,"2":true,"3":"9007199254740993"}'), {
+    "1": "1.5",
+    "2": "true",
+    "3": "9007199254740993",
+  });
+});
+
+test("20: `live` is ignored on subsets", () => {
+  const { isLive } = parse("offset=-1&table=t&live=true&live_sse=true&subset__where=");
+  assert.equal(isLive, true);
+  parse("offset=-1&table=t&live_sse=true&subset__where=");
+});
+
+const ORDER = "order_by is required when limit or offset is present";
+
+test.for<[query: string, errors: Record<string, string>]>([
+  ["limit=abc", { limit: INVALID }],
+  ["limit=1.0&order_by=a", { limit: INVALID }],
+  ["limit=0&order_by=a", { limit: "must be greater than 0" }],
+  [
+    "limit=-1&offset=-1",
+    {
+      limit: "must be greater than 0",
+      offset: "must be greater than or equal to 0",
+      order_by: ORDER,
+    },
+  ],
+  ["limit=99999999999999999999&order_by=a", { limit: INVALID }],
+  ["limit=1", { order_by: ORDER }],
+  ["offset=0", { order_by: ORDER }],
+  ["offset=1&order_by=%20", { order_by: ORDER }],
+  ["params=[]", { params: "params must be a JSON object" }],
+  ["params=7", { params: "params must be a JSON object" }],
+  ["params=%7B", { params: "params must be valid JSON" }],
+  [
+    "params=%7B%221%22:null%7D",
+    { params: "params must have texts, numbers or booleans as values" },
+  ],
+  [
+    "params=%7B%221%22:9007199254740993%7D",
+    {
+      params: "params must have whole numbers beyond 2^53 as texts",
+    },
+  ],
+])("3.3: subset %s", ([query, errors]) => {
+  const prefixed = query.split("&").map((pair) => `subset__${pair}`);
+  const members = parse(`offset=-1&table=t&${prefixed.join("&")}`).subset!;
+  const expected = Object.entries(errors).map(([field, message]) => [field, [message]]);
+  const found: unknown = errorsOf("", () => parseSubsetParameters(members));
+  assert.deepEqual(found, { subset: Object.fromEntries(expected) as unknown });
 });
 
 test("1.3: DELETE casts strictly and needs no offset", () => {

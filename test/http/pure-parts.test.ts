@@ -58,7 +58,7 @@ test("4.2: if-none-match is a list; quotes, blanks and W/ do not count", () => {
 });
 
 test("4.3: cache-control by case", () => {
-  const policy = { maxAgeSeconds: 1, staleAgeSeconds: 3 };
+  const policy = { maxAgeSeconds: 1, staleAgeSeconds: 3, sseTimeoutMs: 60_000 };
   assert.equal(
     logCacheControl(BEFORE_ALL, false, policy),
     "public, max-age=604800, s-maxage=3600, stale-while-revalidate=2629746",
@@ -115,7 +115,7 @@ test("3.2: what was not foreseen tells nothing", () => {
     "secret",
     undefined,
     new LitzError("secret", { code: "toString" }),
-    new LitzError("secret", { code: "STORE_CORRUPT" }),
+    new LitzError("secret", { code: "STORE_LOCKED" }),
     Object.assign(new Error("secret"), { statusCode: 500 }),
   ]) {
     assert.deepEqual(errorResponse(thrown), internal);

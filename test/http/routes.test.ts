@@ -206,18 +206,23 @@ test("1.3: DELETE by definition, by handle, by both", async () => {
 test("1.3: DELETE of what there is not", async () => {
   const handle = (await send(open, "GET", shapeUrl(ITEMS))).headers["electric-handle"] as string;
   const none = '{"message":"No existing shape found"}';
-  for (const query of ["table=empty", "table=items&where=id+%3D+1", "handle=1-1", "handle=x%00"]) {
+  // A definition that no shape has is not found, whatever the handle: upstream's clients rely on
+  // it.
+  const unmatched = `table=empty&handle=${handle}`;
+  const queries = ["table=empty", "table=items&where=id+%3D+1", "handle=1-1", "handle=x%00"];
+  for (const query of [...queries, unmatched]) {
     const response = await send(open, "DELETE", `/v1/shape?${query}`);
     assert.deepEqual([response.statusCode, response.body], [404, none], query);
   }
-  const mismatch = await send(open, "DELETE", `/v1/shape?table=empty&handle=${handle}`);
+  await send(open, "GET", "/v1/shape?table=empty&offset=-1");
+  const mismatch = await send(open, "DELETE", `/v1/shape?${unmatched}`);
   assert.equal(mismatch.statusCode, 400);
   assert.equal(mismatch.headers["cache-control"], "no-cache");
   assert.match(
     mismatch.body,
     /^{"message":"The specified shape definition and handle do not match\./,
   );
-  assert.equal(open.service.shapeCount, 1);
+  assert.equal(open.service.shapeCount, 2);
 });
 
 test("1.3: DELETE checks its parameters", async () => {
@@ -277,19 +282,11 @@ test("the memory report is behind the secret", async () => {
   const denied = await send(closed, "GET", "/admin/memory");
   assert.equal(denied.statusCode, 401);
   const granted = await send(closed, "GET", `/admin//memory?secret=${SECRET}`);
-  assert.equal(granted.body, '{"committedBytes":65536}');
+  assert.deepEqual(granted.json(), {
+    committedBytes: 65_536,
+    http: { requests: 0, pollsOnLanes: 0, streamsOnLanes: 0 },
+  });
   assert.equal(granted.headers["content-type"], JSON_TYPE);
-});
-
-test("2.4: POST is refused in the envelope, whatever its body", async () => {
-  const request = { method: "POST", url: shapeUrl(ITEMS) } as const;
-  for (const type of ["application/json", "x/y", ";;"]) {
-    const headers = { "content-type": type };
-    const response = await open.app.inject({ ...request, headers, body: "{" });
-    assert.equal(response.statusCode, 405);
-    assert.deepEqual(errorsIn(response), { method: ["POST is not supported yet"] });
-    assert.equal(response.headers["cache-control"], "no-cache");
-  }
 });
 
 test("3.1: authentication, admission, readiness, parameters, in this order", async () => {

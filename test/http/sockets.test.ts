@@ -40,6 +40,17 @@ function manyRows(): Row[] {
   return Array.from({ length: 200 }, (_, id) => ({ id: String(id), text }));
 }
 
+/** Waits until so many requests do, in the HTTP layer or without it. */
+async function waiting(fixture: Fixture, count: number): Promise<void> {
+  const url = "/admin/memory";
+  for (let n = 0; ; n++) {
+    const { http } = (await fixture.app.inject({ url })).json<{ http: { requests: number } }>();
+    if (http.requests === count) return;
+    assert.ok(n < 1000, `${http.requests} requests wait, not ${count}`);
+    await sleep(5);
+  }
+}
+
 function statusesIn(received: string): number[] {
   return [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => Number(match[1]));
 }
@@ -261,9 +272,24 @@ test("nonsense behind a request that is not answered yet is not answered inside 
   const client = await connect();
   client.get(INITIAL);
   await client.until("0\r\n\r\n");
-  const { length } = client.received;
   client.get(LIVE);
   await eventually(() => fixture.service.waiterCount === 1);
+  client.send("NONSENSE\r\n\r\n");
+  await sleep(20);
+  assert.deepEqual(statusesIn(client.received), [200]);
+  fixture.service.commit(200n, "items", [{ id: "4" }]);
+  assert.match(await client.closed(), /"up-to-date".*\]HTTP\/1\.1 400/);
+});
+
+test("nonsense behind requests that wait in the HTTP layer is not answered inside them", async () => {
+  const fixture = makeFixture({ config: { longPollTimeoutMs: 60_000 } });
+  const connect = await listen(fixture);
+  const client = await connect();
+  client.get(INITIAL);
+  await client.until("0\r\n\r\n");
+  const { length } = client.received;
+  client.send(`GET ${LIVE} HTTP/1.1\r\nhost: x\r\n\r\n`.repeat(2));
+  await eventually(() => fixture.service.waiterCount === 2);
   client.send("NONSENSE\r\n\r\n");
   assert.equal((await client.closed()).length, length);
   await eventually(() => fixture.service.waiterCount === 0);
@@ -277,7 +303,7 @@ test("closing answers those who wait at once, and closes idle connections", asyn
   await idle.until("0\r\n\r\n");
   const clients = await Promise.all(Array.from({ length: 5 }, () => connect()));
   for (const client of clients) client.get(LIVE);
-  await eventually(() => fixture.service.waiterCount === 5);
+  await waiting(fixture, 5);
   fixture.service.status = "starting";
 
   const begun = Date.now();

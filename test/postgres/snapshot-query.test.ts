@@ -12,11 +12,7 @@ import { afterAll, beforeAll, test } from "vitest";
 import { systemClock } from "../../src/lib/clock.ts";
 import { systemTimers } from "../../src/lib/timers.ts";
 import { LSN_ZERO, parseLsn } from "../../src/model/lsn.ts";
-import type {
-  EqualityTerm,
-  ShapeDefinition,
-  ShapeTemplate,
-} from "../../src/model/shape-definition.ts";
+import type { ShapeDefinition, ShapeTemplate } from "../../src/model/shape-definition.ts";
 import { isVisibleInSnapshot, type SnapshotBounds } from "../../src/model/snapshot-bounds.ts";
 import { keyColumnsOf, quoteTable, type Table } from "../../src/model/table.ts";
 import { parseConnectionOptions } from "../../src/postgres/connection-options.ts";
@@ -26,6 +22,7 @@ import { ReplicationConnection } from "../../src/postgres/replication-connection
 import { ReplicationStream } from "../../src/postgres/replication-stream.ts";
 import { ensureSlot, replicationNamesOf } from "../../src/postgres/slot.ts";
 import { SnapshotReader } from "../../src/postgres/snapshot-query.ts";
+import { defineShape } from "../../src/where/define-shape.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { FrameSink } from "../support/wire.ts";
 
@@ -49,20 +46,17 @@ afterAll(async () => {
 
 async function define(
   name: string,
-  terms: readonly EqualityTerm[] = [],
-  constants: readonly string[] = [],
+  where?: string,
+  params: readonly string[] = [],
   template: Partial<ShapeTemplate> = {},
 ): Promise<ShapeDefinition> {
   const table = (await inspector.findTable("public", name))!;
-  const columns = [...table.columns.keys()];
-  return {
-    template: {
-      ...{ text: "", table, terms, columns, hasExplicitColumns: false, replica: "default" },
-      log: "full",
-      ...template,
-    },
-    constants,
-  };
+  const definition = defineShape(table, {
+    where,
+    params: Object.fromEntries(params.map((text, index) => [String(index + 1), text])),
+    ...{ columns: undefined, replica: "default", log: "full" },
+  });
+  return { ...definition, template: { ...definition.template, ...template } };
 }
 
 async function read(
@@ -189,18 +183,17 @@ test("terms select rows, columns are selected, all values of the parameters are 
   await database.query(`CREATE TABLE w (id int PRIMARY KEY, "o'w\\n" text, yes bool, u uuid);
     INSERT INTO w VALUES (1, 'it''s $1 \\', true, 'b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'),
                          (2, 'it''s $1 \\', NULL, NULL), (3, NULL, true, NULL)`);
-  const text: EqualityTerm = { column: 1, kind: "text", castSql: "text" };
-  const yes: EqualityTerm = { column: 2, kind: "text", castSql: "bool" };
-  const uuid: EqualityTerm = { column: 3, kind: "uuid", castSql: "uuid" };
   const ids = async (...args: Parameters<typeof define>) => {
     const { rows } = await read(await define(...args));
     return rows.map((row) => (JSON.parse(row) as { value: { id: string } }).value.id).toSorted();
   };
-  assert.deepEqual(await ids("w", [text], ["it's $1 \\"]), ["1", "2"]);
-  assert.deepEqual(await ids("w", [text, yes], ["it's $1 \\", "t"]), ["1"]);
-  assert.deepEqual(await ids("w", [yes, yes], ["t", "f"]), []);
-  assert.deepEqual(await ids("w", [uuid], ["b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]), ["1"]);
-  const { rows } = await read(await define("w", [yes], ["t"], { columns: [0] }));
+  assert.deepEqual(await ids("w", `"o'w\\n" = $1`, ["it's $1 \\"]), ["1", "2"]);
+  assert.deepEqual(await ids("w", `yes AND "o'w\\n" = $1`, ["it's $1 \\"]), ["1"]);
+  assert.deepEqual(await ids("w", "yes AND NOT yes"), []);
+  assert.deepEqual(await ids("w", "u = $1", ["b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]), ["1"]);
+  const { rows } = await read(
+    await define("w", "yes", [], { columns: [0], hasExplicitColumns: true }),
+  );
   assert.match(rows[0]!, /"value":\{"id":"1"\}/);
 });
 
@@ -247,7 +240,7 @@ test("many rows come in batches, one at a time, as slowly as they are taken", as
 });
 
 test("changes_only is placed in time and has no rows", async () => {
-  const { rows, bounds } = await read(await define("many", [], [], { log: "changes_only" }));
+  const { rows, bounds } = await read(await define("many", undefined, [], { log: "changes_only" }));
   assert.equal(rows.length, 0);
   assert.ok(bounds.lsn > 0n);
 });

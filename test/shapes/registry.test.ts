@@ -6,6 +6,7 @@
 
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
+import { systemClock } from "../../src/lib/clock.ts";
 import { parseShapeHandle, type ShapeId, type StorageKey } from "../../src/model/ids.ts";
 import { loadCore, type Core } from "../../src/router/core.ts";
 import { ShapeTable } from "../../src/router/shape-table.ts";
@@ -27,7 +28,7 @@ interface Held {
 }
 
 test("ids and handles stay together for the life of a shape", () => {
-  const registry = new ShapeRegistry(new ShapeTable(cores[0]!), EPOCH_MICROSECONDS);
+  const registry = new ShapeRegistry(new ShapeTable(cores[0]!), EPOCH_MICROSECONDS, systemClock);
   let nextKey = 0;
   const actions = fc.array(
     fc.oneof(
@@ -73,7 +74,7 @@ test("ids and handles stay together for the life of a shape", () => {
 });
 
 test("a lookup that misses is an outcome", () => {
-  const registry = new ShapeRegistry(new ShapeTable(cores[0]!), EPOCH_MICROSECONDS);
+  const registry = new ShapeRegistry(new ShapeTable(cores[0]!), EPOCH_MICROSECONDS, systemClock);
   const id = registry.add((2 ** 39) as StorageKey, 5)!;
   registry.retire(id);
   expect(registry.handleOf(id)).toBeUndefined();
@@ -82,7 +83,7 @@ test("a lookup that misses is an outcome", () => {
 });
 
 test("keys are translated in bulk, those of retired shapes as 0", () => {
-  const registry = new ShapeRegistry(new ShapeTable(cores[0]!), EPOCH_MICROSECONDS);
+  const registry = new ShapeRegistry(new ShapeTable(cores[0]!), EPOCH_MICROSECONDS, systemClock);
   const first = registry.add((2 ** 38 + 1) as StorageKey, 1)!;
   const second = registry.add((2 ** 38 + 2) as StorageKey, 2)!;
   registry.retire(first);

@@ -9,6 +9,7 @@ import type { Lsn } from "../../src/model/lsn.ts";
 import { BEFORE_ALL, FIRST, formatLogOffset, SNAPSHOT_END } from "../../src/model/log-offset.ts";
 import { StoreIdentityMismatch, StoreLocked } from "../../src/storage/errors.ts";
 import { purgeStore } from "../../src/storage/open-store.ts";
+import { ForgetfulFiles } from "../support/forgetful-files.ts";
 import {
   appendTo,
   bodyOf,
@@ -121,6 +122,48 @@ test("a removed shape is gone, its key is never issued again, its segments go", 
   assert.ok(harness.store.issueKey() > key);
   assert.equal(harness.store.position, 160n);
   await harness.store.close();
+});
+
+test("the partitions of tables are what was recorded last, from the journal or a checkpoint", async () => {
+  const files = new ForgetfulFiles();
+  const harness = await startStore(temporaryDirectory(), { files });
+  const { store } = harness;
+  store.recordPartitions(1, new Map([[11, 0xffff_ffff]]));
+  store.recordPartitions(2, new Map());
+  store.recordPartitions(3, new Map([[31, 5]]));
+  store.recordPartitions(3, undefined);
+  await createShape(harness);
+  store.recordPartitions(
+    1,
+    new Map([
+      [11, 7],
+      [0xffff_fffe, 8],
+    ]),
+  );
+  const expected = new Map([
+    [
+      1,
+      new Map([
+        [11, 7],
+        [0xffff_fffe, 8],
+      ]),
+    ],
+    [2, new Map()],
+  ]);
+  await store.flushed();
+  assert.deepEqual(store.partitions, expected);
+
+  const crashed = await startStore(files.copyAfterCrash(harness.directory, () => 0));
+  assert.deepEqual(crashed.store.partitions, expected);
+  await crashed.store.close();
+  const checkpointed = await startStore(crashed.directory);
+  assert.deepEqual(checkpointed.store.partitions, expected);
+  checkpointed.store.recordPartitions(1, undefined);
+  await checkpointed.store.close();
+  const last = await startStore(crashed.directory);
+  assert.deepEqual([...last.store.partitions.keys()], [2]);
+  await last.store.close();
+  await store.close();
 });
 
 test("a second owner and another identity are refused, a purge begins anew", async () => {

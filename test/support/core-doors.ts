@@ -1,9 +1,9 @@
 /**
- * Doors to the structures behind the core's ABI, for tests: what `assembly/testing.ts` exports, in
+ * Doors to the structures behind the core's ABI, for tests: what `assembly/testing*.ts` exports, in
  * the two builds that have it. They are made by
  *
- *     npx asc assembly/testing.ts --target testing-checked     assertions on
- *     npx asc assembly/testing.ts --target testing-release     as shipped; `verify` checks nothing
+ *     node .config/build-core.js testing-checked     assertions on
+ *     node .config/build-core.js testing-release     as shipped; `verify` checks nothing
  */
 
 import { readFileSync } from "node:fs";
@@ -75,6 +75,49 @@ export interface TestingExports extends CoreExports {
   setRelease(set: number): void;
   setLiveBytes(): number;
   setVerify(set: number): void;
+
+  partitionsCreate(): void;
+  partitionLink(oid: number, relation: number, positions: number, count: number): number;
+  partitionUnlink(oid: number, relation: number): void;
+  partitionLinks(oid: number, out: number): number;
+  partitionCount(): number;
+  partitionLiveBytes(): number;
+  partitionVerify(): void;
+
+  literalRead(kind: number, address: number, size: number): number;
+  literalLow(): number;
+  literalHigh(): number;
+  literalAddress(): number;
+  literalSize(): number;
+  orderRead(order: number, address: number, size: number): number;
+  orderLow(): number;
+  orderHigh(): number;
+
+  textBufferReserve(size: number): number;
+  arrayOpen(address: number, size: number): number;
+  arrayNext(): number;
+  arrayElementAddress(): number;
+  arrayElementSize(): number;
+  jsonFind(address: number, size: number, path: number, stepCount: number, ordinal: number): number;
+  jsonValueAddress(): number;
+  jsonValueSize(): number;
+
+  membershipCreate(): void;
+  membershipAdd(access: number, low: number, high: number, id: number): number;
+  membershipRemove(access: number, low: number, high: number, id: number): number;
+  membershipFind(access: number, low: number, high: number): number;
+  membershipCount(): number;
+  membershipLiveBytes(): number;
+  membershipVerify(): void;
+
+  rangeCreate(): void;
+  rangeAdd(tree: number, ...range: readonly number[]): number;
+  rangeRemove(tree: number, ...range: readonly number[]): number;
+  rangeStab(tree: number, low: number, high: number): void;
+  rangeNext(out: number, capacity: number): number;
+  rangeCount(tree: number): number;
+  rangeLiveBytes(): number;
+  rangeVerify(tree: number): void;
 
   shapeSetIdMax(max: number): void;
   shapeState(id: number): number;

@@ -4,7 +4,7 @@
  * without canned answers. Chunks and pages are counted in messages instead of bytes.
  *
  * Tables are given with their rows. A WHERE is `<column> = <number>` or `<column> = $1`; anything
- * else is a syntax error.
+ * else is a syntax error. A subset is ordered by a column's text.
  */
 
 import {
@@ -15,16 +15,20 @@ import {
 } from "../../src/model/log-offset.ts";
 import type { LogOffset } from "../../src/model/log-offset.ts";
 import { InvalidParameter, LitzError } from "../../src/lib/errors.ts";
-import type { ShapeHandle } from "../../src/model/ids.ts";
+import type { ShapeHandle, WaiterId } from "../../src/model/ids.ts";
 import type { Lsn } from "../../src/model/lsn.ts";
 import type { ShapeDefinition } from "../../src/model/shape-definition.ts";
+import type { Subset, SubsetSnapshot } from "../../src/model/subset.ts";
 import type { Table } from "../../src/model/table.ts";
 import type {
   DefinitionRequest,
+  News,
   ServedShape,
   ServiceStatus,
   ShapeService,
+  SubsetRequest,
   WaitOutcome,
+  Watcher,
 } from "../../src/shapes/shape-service.ts";
 import type { LogChunk, ShapeLog } from "../../src/storage/storage.ts";
 
@@ -44,7 +48,8 @@ export class MemoryShapeService implements ShapeService {
   status: ServiceStatus = "active";
   lastProcessedLsn = 100n as Lsn;
   /** Thrown by whatever comes next, once. */
-  nextFailure: { at: "define" | "create" | "snapshot" | "read"; error: Error } | undefined;
+  nextFailure:
+    { at: "define" | "create" | "snapshot" | "read" | "subset"; error: Error } | undefined;
   /** Snapshots that begin while this is set end when it is resolved. */
   snapshotGate: Promise<void> | undefined;
   /** Generators of pages that were started and not ended. */
@@ -110,12 +115,8 @@ export class MemoryShapeService implements ShapeService {
     if (!this.#tables.has(name)) {
       throw new InvalidParameter("table", `Table "public"."${name}" does not exist.`);
     }
-    const match = /^(\w+) = (\$1|\d+)$/.exec(request.where ?? "a = 1");
-    if (match === null) throw new InvalidParameter("where", "At location 0: syntax error");
-    const constant = match[2] === "$1" ? request.params["1"] : match[2];
-    if (constant === undefined)
-      throw new InvalidParameter("params", "parameter $1 was not provided");
-    const column = request.where === undefined ? "" : match[1]!;
+    const condition = parseCondition(request.where ?? "a = 1", request.params);
+    const column = request.where === undefined ? "" : condition.column;
     const text = JSON.stringify([
       name,
       column,
@@ -127,14 +128,68 @@ export class MemoryShapeService implements ShapeService {
       template: {
         text,
         table: tableNamed(name),
-        terms: column === "" ? [] : [{ column: 0, kind: "text", castSql: "text" }],
+        // This service knows its conditions by the text.
+        where: undefined,
         columns: [0],
         hasExplicitColumns: request.columns !== undefined,
         replica: request.replica,
         log: request.log,
       },
-      constants: column === "" ? [] : [constant],
+      constants: column === "" ? [] : [condition.constant],
     });
+  }
+
+  defineSubset(_definition: ShapeDefinition, request: SubsetRequest): Subset {
+    const { where, params, orderBy, limit, offset } = request;
+    if (orderBy !== undefined && !/^\w+$/.test(orderBy)) {
+      throw new InvalidParameter("order_by", `At location 0: unknown reference ${orderBy}`);
+    }
+    const condition = where === undefined ? undefined : parseCondition(where, params);
+    const parameters = condition === undefined ? [] : [condition.constant];
+    return { where: condition?.column, parameters, orderBy, limit, offset };
+  }
+
+  async readSubset(
+    definition: ShapeDefinition,
+    { where, parameters, orderBy, limit, offset = 0 }: Subset,
+    signal: AbortSignal,
+  ): Promise<SubsetSnapshot> {
+    this.fail("subset");
+    await this.snapshotGate;
+    signal.throwIfAborted();
+    const { name } = definition.template.table;
+    const shape = new MemoryShape(this, "0-1" as ShapeHandle, definition);
+    const rows = this.#tables
+      .get(name)!
+      .filter((row) => shape.wants(row) && (where === undefined || row[where] === parameters[0]));
+    if (orderBy !== undefined) rows.sort((a, b) => (a[orderBy]! < b[orderBy]! ? -1 : 1));
+    const wanted = rows.slice(offset, limit === undefined ? undefined : offset + limit);
+    const bounds = { xmin: 7n, xmax: 9n, xip: [8n], lsn: this.lastProcessedLsn };
+    const messages = wanted.map((row) => rowBody(name, row, { snapshot_mark: 42 }));
+    return { bounds, mark: 42, pages: this.pages(messages) };
+  }
+
+  /** Messages in pages, counting the generators that are open. */
+  async *pages(
+    messages: Iterable<string> | AsyncIterable<string>,
+    check: () => void = () => undefined,
+  ): AsyncGenerator<Uint8Array, void, void> {
+    this.openGenerators += 1;
+    try {
+      let page = "";
+      let count = 0;
+      for await (const message of messages) {
+        check();
+        page += (count === 0 ? "" : ",\n") + message;
+        count += 1;
+        if (count % this.messagesPerPage !== 0) continue;
+        yield Buffer.from(page);
+        page = "";
+      }
+      if (page !== "") yield Buffer.from(page);
+    } finally {
+      this.openGenerators -= 1;
+    }
   }
 
   find(definition: ShapeDefinition): ServedShape | undefined {
@@ -167,7 +222,7 @@ export class MemoryShapeService implements ShapeService {
     return Promise.resolve();
   }
 
-  fail(at: "define" | "create" | "snapshot" | "read"): void {
+  fail(at: "define" | "create" | "snapshot" | "read" | "subset"): void {
     if (this.nextFailure?.at !== at) return;
     const { error } = this.nextFailure;
     this.nextFailure = undefined;
@@ -182,6 +237,8 @@ class MemoryShape implements ServedShape, ShapeLog {
   readonly log: ShapeLog = this;
   isCurrent = true;
   readonly waiters = new Set<(outcome: WaitOutcome) => void>();
+  readonly #watches = new Map<WaiterId, (outcome: WaitOutcome) => void>();
+  #lastWaiter = 0;
   readonly #service: MemoryShapeService;
   readonly #snapshot: string[] = [];
   #isSnapshotComplete = false;
@@ -258,6 +315,25 @@ class MemoryShape implements ServedShape, ShapeLog {
     });
   }
 
+  watch(after: LogOffset, watcher: Watcher): WaiterId | News | "full" {
+    if (!this.isCurrent) return "removed";
+    if (compareLogOffsets(this.latestOffset(), after) > 0) return "changed";
+    this.#lastWaiter += 1;
+    const waiter = this.#lastWaiter as WaiterId;
+    const tell = (outcome: WaitOutcome): void => {
+      this.unwatch(waiter);
+      watcher.news(outcome as News);
+    };
+    this.waiters.add(tell);
+    this.#watches.set(waiter, tell);
+    return waiter;
+  }
+
+  unwatch(waiter: WaiterId): void {
+    this.waiters.delete(this.#watches.get(waiter)!);
+    this.#watches.delete(waiter);
+  }
+
   latestOffset(): LogOffset {
     return this.#entries.at(-1)?.offset ?? SNAPSHOT_END;
   }
@@ -297,7 +373,8 @@ class MemoryShape implements ServedShape, ShapeLog {
     messages: () => Iterable<string> | AsyncIterable<string>,
     isEmpty = false,
   ): LogChunk {
-    return { end, isUpToDate, isEmpty, pages: () => this.#pages(messages()) };
+    const pages = () => this.#service.pages(messages(), () => this.#throwFailure());
+    return { end, isUpToDate, isEmpty, pages };
   }
 
   async *#snapshotMessages(chunk: number): AsyncGenerator<string, void, void> {
@@ -308,27 +385,6 @@ class MemoryShape implements ServedShape, ShapeLog {
         await this.#nextGrowth();
       }
       yield this.#snapshot[index]!;
-    }
-  }
-
-  async *#pages(
-    messages: Iterable<string> | AsyncIterable<string>,
-  ): AsyncGenerator<Uint8Array, void, void> {
-    this.#service.openGenerators += 1;
-    try {
-      let page = "";
-      let count = 0;
-      for await (const message of messages) {
-        if (this.#failure !== undefined) throw this.#failure;
-        page += (count === 0 ? "" : ",\n") + message;
-        count += 1;
-        if (count % this.#service.messagesPerPage !== 0) continue;
-        yield Buffer.from(page);
-        page = "";
-      }
-      if (page !== "") yield Buffer.from(page);
-    } finally {
-      this.#service.openGenerators -= 1;
     }
   }
 
@@ -358,8 +414,8 @@ class MemoryShape implements ServedShape, ShapeLog {
 export const SNAPSHOT_END_BODY =
   '{"headers":{"control":"snapshot-end","xmin":"7","xmax":"7","xip_list":[]}}';
 
-export function rowBody(table: string, row: Row): string {
-  const headers = { operation: "insert", relation: ["public", table] };
+export function rowBody(table: string, row: Row, marks: object = {}): string {
+  const headers = { operation: "insert", relation: ["public", table], ...marks };
   return JSON.stringify({ key: `"public"."${table}"/"${row["id"]}"`, value: row, headers });
 }
 
@@ -386,6 +442,17 @@ export const sleep = (ms: number): Promise<void> =>
 
 function identityOf({ template, constants }: ShapeDefinition): string {
   return JSON.stringify([template.text, constants]);
+}
+
+function parseCondition(
+  where: string,
+  params: Readonly<Record<string, string>>,
+): { readonly column: string; readonly constant: string } {
+  const match = /^(\w+) = (\$1|\d+)$/.exec(where);
+  if (match === null) throw new InvalidParameter("where", "At location 0: syntax error");
+  const constant = match[2] === "$1" ? params["1"] : match[2];
+  if (constant === undefined) throw new InvalidParameter("params", "parameter $1 was not provided");
+  return { column: match[1]!, constant };
 }
 
 function tableNamed(name: string): Table {

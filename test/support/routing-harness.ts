@@ -4,14 +4,16 @@
  */
 
 import { readFileSync } from "node:fs";
+import type { Access } from "../../src/model/access-plan.ts";
 import { encodeConstants } from "../../src/model/constants-codec.ts";
 import type { RelationId, ShapeId, StorageKey, TemplateId } from "../../src/model/ids.ts";
+import type { RowFilter } from "../../src/model/row-filter.ts";
 import { Core, type CoreOptions } from "../../src/router/core.ts";
 import type { RelationDescription } from "../../src/router/descriptions.ts";
 import { GATED_BIT, Router, type RouterOptions } from "../../src/router/router.ts";
 import { RunOutcome } from "../../src/router/run-outcome.ts";
 import { ShapeTable } from "../../src/router/shape-table.ts";
-import type { ModelBody, ModelShape, ModelTemplate } from "./routing-model.ts";
+import type { ModelBody, ModelShape, ModelTemplate, PlannedWhere } from "./routing-model.ts";
 
 /** Both builds of the same sources; every routing test runs on each. */
 export const BUILDS: readonly string[] = ["core.testing.checked.wasm", "core.testing.wasm"];
@@ -42,6 +44,8 @@ export class RoutingHarness {
   readonly core: Core;
   readonly router: Router;
   readonly table: ShapeTable;
+  /** How often the core has asked for a residual. */
+  residualCount = 0;
   readonly shapes = new Map<number, ModelShape>();
   readonly #templates = new Map<ModelTemplate, TemplateId>();
   readonly #testing: TestingExports;
@@ -59,7 +63,36 @@ export class RoutingHarness {
   }
 
   addTemplate(relation: RelationId, template: ModelTemplate): TemplateId {
-    const id = this.router.addTemplate(relation, template)!;
+    const { terms, columns, replica, planned } = template;
+    if (planned !== undefined) return this.#addPlanned(relation, template, planned);
+    const branches: readonly Access[] = [
+      terms.length === 0 ? { type: "all" } : { type: "equality", terms },
+    ];
+    const plan = { branches, isExact: true, isConjunction: true };
+    const id = this.router.addTemplate(relation, { plan, columns, replica })!;
+    this.#templates.set(template, id);
+    return id;
+  }
+
+  #addPlanned(
+    relation: RelationId,
+    template: ModelTemplate,
+    { plan, matches }: PlannedWhere,
+  ): TemplateId {
+    const { columns, replica } = template;
+    const all = template.relation.columns.map((_, column) => column);
+    const residual: RowFilter = {
+      columns: all,
+      matches: (row, constants) => {
+        this.residualCount += 1;
+        return matches(
+          all.map((column) => row.text(column)),
+          constants,
+        );
+      },
+    };
+    const description = { plan, columns, replica, ...(plan.isExact ? {} : { residual }) };
+    const id = this.router.addTemplate(relation, description)!;
     this.#templates.set(template, id);
     return id;
   }
@@ -68,14 +101,20 @@ export class RoutingHarness {
     const templateId = this.#templates.get(template)!;
     if (this.find(template, constants) !== undefined) return undefined;
     const id = this.table.mint(this.#nextKey++ as StorageKey, 1)!;
-    const isAdded = this.router.addShape(id, templateId, encodeConstants(constants));
+    const entries = template.planned?.entriesOf(constants);
+    const isAdded = this.router.addShape(id, templateId, encodeConstants(constants), entries);
     if (!isAdded) throw new Error("out of memory budget");
     this.shapes.set(id, { id, template, constants, isGated: false });
     return id;
   }
 
   removeShape(id: ShapeId): void {
-    this.router.removeShape(id);
+    const { template, constants } = this.shapes.get(id)!;
+    // As the server does: entries are made of what the core has kept.
+    const kept = this.router.constantsOf(id);
+    if (kept.join("\0") !== constants.join("\0"))
+      throw new Error(`constants became ${kept.join()}`);
+    this.router.removeShape(id, template.planned?.entriesOf(kept));
     this.table.retire(id);
     this.shapes.delete(id);
   }

@@ -4,7 +4,8 @@
  * it, and nothing here is meant to be fast.
  */
 
-import type { ConstantKind, ReplicaMode } from "../../src/model/shape-definition.ts";
+import type { AccessEntry, AccessPlan, AccessTerm } from "../../src/model/access-plan.ts";
+import type { ReplicaMode } from "../../src/model/shape-definition.ts";
 import { quoteTable } from "../../src/model/table.ts";
 import type { RelationDescription } from "../../src/router/descriptions.ts";
 import { UNCHANGED } from "./pgoutput.ts";
@@ -22,9 +23,21 @@ export type Change =
 
 export interface ModelTemplate {
   readonly relation: RelationDescription;
-  readonly terms: readonly { readonly column: number; readonly kind: ConstantKind }[];
+  /** Of kinds int, uuid and text. */
+  readonly terms: readonly AccessTerm[];
   readonly columns: readonly number[];
   readonly replica: ReplicaMode;
+  /** What it is in place of an AND of its terms, which are none then. */
+  readonly planned?: PlannedWhere;
+}
+
+/** A WHERE of any other form: how the core finds its shapes, and what it means. */
+export interface PlannedWhere {
+  readonly name: string;
+  readonly plan: AccessPlan;
+  readonly entriesOf: (constants: readonly string[]) => readonly AccessEntry[];
+  /** Written for the test: it shares nothing with what it is compared with. */
+  readonly matches: (row: Row, constants: readonly string[]) => boolean;
 }
 
 export interface ModelShape {
@@ -122,7 +135,9 @@ function newRowOf(change: Change): Row | undefined {
   });
 }
 
-function belongs(row: Row, { terms }: ModelTemplate, constants: readonly string[]): boolean {
+function belongs(row: Row, template: ModelTemplate, constants: readonly string[]): boolean {
+  const { terms, planned } = template;
+  if (planned !== undefined) return planned.matches(row, constants);
   return terms.every(({ column, kind }, index) => {
     const value = row[column];
     if (value === null || value === undefined) return false;

@@ -65,6 +65,7 @@ const CONFINED: readonly {
       "src/storage/",
       "src/postgres/embedded",
       "src/router/core.ts",
+      "src/http/https-certificate.ts",
       "src/cli.ts",
       "src/demo.ts",
       "src/sync-service.ts",

@@ -11,6 +11,18 @@ const OIDS: Record<string, number> = {
   varchar: 1043,
   date: 1082,
   uuid: 2950,
+  bytea: 17,
+  name: 19,
+  json: 114,
+  float4: 700,
+  float8: 701,
+  bpchar: 1042,
+  time: 1083,
+  timestamp: 1114,
+  timestamptz: 1184,
+  interval: 1186,
+  numeric: 1700,
+  jsonb: 3802,
 };
 
 export function column(
@@ -58,4 +70,5 @@ export const items = table(
   column("tags", "text", { typeOid: 1009, dimensionCount: 1 }),
   column("loose", "text", { hasByteEquality: false }),
   column('Odd "name', "int4"),
+  column("odd", "money"),
 );

@@ -10,8 +10,10 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { test } from "vitest";
 import { LitzError } from "../../src/lib/errors.ts";
-import type { TableColumn } from "../../src/model/table.ts";
+import type { Table, TableColumn } from "../../src/model/table.ts";
+import { defineShape } from "../../src/where/define-shape.ts";
 import { parseTemplate, templateText, type TemplateParts } from "../../src/where/template-text.ts";
+import { whereTemplate } from "../../src/where/where-template.ts";
 import { check } from "../support/property.ts";
 import { column, table } from "./tables.ts";
 
@@ -24,13 +26,14 @@ const name = fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("id", "__pr
 const oid = fc.integer({ min: 1, max: 0xffff_ffff });
 
 const anyColumn: fc.Arbitrary<TableColumn> = record({
-  name,
+  name: name.filter((text) => text !== ""),
   typeOid: oid,
   typeName: name,
   typeKind: fc.constantFrom("b", "d", "e"),
   typeModifier: fc.integer({ min: -1 }),
   dimensionCount: fc.nat(6),
-  isNotNull: fc.boolean(),
+  // Neither is part of a template.
+  isNotNull: fc.constant(false),
   hasByteEquality: fc.boolean(),
   keyIndex: fc.option(fc.nat(31), { nil: undefined }),
   generated: fc.constantFrom(undefined, "stored" as const, "virtual" as const),
@@ -40,27 +43,49 @@ const anyColumn: fc.Arbitrary<TableColumn> = record({
   ...(generated === undefined ? {} : { generated }),
 }));
 
-const anyParts: fc.Arbitrary<TemplateParts> = record({
-  table: record({
-    oid,
-    schema: name,
-    name,
-    columns: fc.array(anyColumn, { maxLength: 5 }),
-    replicaIdentity: fc.constant("f"),
-  }),
-  terms: fc.array(
-    record({
-      column: fc.nat(5),
-      kind: fc.constantFrom("int", "uuid", "text"),
-      castSql: fc.constantFrom("int4", "text", "uuid"),
-    }),
-    { maxLength: 3 },
-  ),
-  columns: fc.array(fc.nat(1_599), { maxLength: 5 }),
-  hasExplicitColumns: fc.boolean(),
-  replica: fc.constantFrom("default", "full"),
-  log: fc.constantFrom("full", "changes_only"),
+const anyTable: fc.Arbitrary<Table> = record({
+  oid,
+  schema: name,
+  name,
+  columns: fc.array(anyColumn, { minLength: 1, maxLength: 5 }),
+  replicaIdentity: fc.constant("f"),
 });
+
+/** Conditions over the first column, as the analysis would make them of an int4. */
+const CONDITIONS = [
+  "",
+  "a = 1",
+  "a > 1",
+  "a IN (1, 2)",
+  "a + 1 = 2 OR NOT (a / 2 IS NULL)",
+  "false",
+];
+const conditionTable = table(column("a", "int4"));
+
+function conditionOf(text: string, of: Table): TemplateParts["where"] {
+  if (text === "") return undefined;
+  const request = { where: text, params: {}, columns: undefined, replica: "default" } as const;
+  const { template } = defineShape(conditionTable, { ...request, log: "full" });
+  return whereTemplate(template.where!.expression, of);
+}
+
+/** Of every column, so that a table is described in full. */
+const anyParts: fc.Arbitrary<TemplateParts> = fc
+  .tuple(
+    anyTable,
+    fc.constantFrom(...CONDITIONS),
+    record({
+      hasExplicitColumns: fc.constant(false),
+      replica: fc.constantFrom("default" as const, "full" as const),
+      log: fc.constantFrom("full" as const, "changes_only" as const),
+    }),
+  )
+  .map(([of, condition, rest]) => ({
+    table: of,
+    where: conditionOf(condition, of),
+    columns: [...of.columns.keys()],
+    ...rest,
+  }));
 
 test("a template comes back from its text", () => {
   check(
@@ -74,15 +99,25 @@ test("a template comes back from its text", () => {
 test("texts are equal if and only if templates are", () => {
   check(
     fc.property(anyParts, anyParts, (a, b) => {
-      const halves: TemplateParts[] = [a, b, { ...a, table: b.table }, { ...a, terms: b.terms }];
-      halves.push({ ...a, columns: b.columns }, { ...a, log: b.log }, { ...a, replica: b.replica });
-      halves.push({ ...a, hasExplicitColumns: b.hasExplicitColumns }, structuredClone(a));
-      for (const half of halves) {
+      const halves: TemplateParts[] = [a, b, { ...a, log: b.log }, { ...a, replica: b.replica }];
+      if (a.where !== undefined && b.where !== undefined) {
+        halves.push({ ...a, where: whereTemplate(b.where.expression, a.table) });
+      }
+      for (const half of [...halves, structuredClone(a)]) {
         const isSame = isDeepEqual(half, a);
         assert.equal(templateText(half) === templateText(a), isSame);
       }
     }),
   );
+});
+
+test("columns that a template does not depend on are no part of it", () => {
+  const wide = table(column("id", "int8"), column("tenant", "text"), column("more", "date"));
+  const parts = { ...parseTemplate(example), table: wide, hasExplicitColumns: true };
+  const narrow = { ...wide, columns: wide.columns.slice(0, 2) };
+  const text = templateText({ ...parts, columns: [0] });
+  assert.equal(text, templateText({ ...parts, table: narrow, columns: [0] }));
+  assert.equal(parseTemplate(text).table.isPartial, true);
 });
 
 function isDeepEqual(a: unknown, b: unknown): boolean {
@@ -94,20 +129,17 @@ function isDeepEqual(a: unknown, b: unknown): boolean {
   }
 }
 
-const example = templateText({
-  table: table(column("id", "int8", { isNotNull: true }), column("tenant", "text")),
-  terms: [{ column: 1, kind: "text", castSql: "text" }],
-  columns: [0, 1],
-  hasExplicitColumns: false,
-  replica: "default",
-  log: "full",
-});
+const people = table(column("id", "int8", { isNotNull: true }), column("tenant", "text"));
+const request = { params: {}, columns: undefined, replica: "default", log: "full" } as const;
+const example = defineShape(people, { ...request, where: "tenant = 'x'" }).template.text;
 
 test("the text is on disk and never changes", () => {
   assert.equal(
     example,
-    '{"v":1,"table":[16384,"public","items",[["id",20,"int8","b",-1,0,3,0],' +
-      '["tenant",25,"text","b",-1,0,2]]],"terms":[[1,"text","text"]],"columns":[0,1],' +
+    '{"v":3,"table":[16384,"public","items",[["id",20,"int8","b",-1,0,1,0],' +
+      '["tenant",25,"text","b",-1,0,1]]],"where":{"args":[{"column":1,"node":"column",' +
+      '"type":"text"},{"index":0,"node":"constant","type":"text"}],"node":"call","operation":' +
+      '{"args":["text","text"],"kind":"binary","name":"="},"type":"bool"},"columns":[0,1],' +
       '"explicit":0,"replica":"default","log":"full"}',
   );
 });
@@ -119,13 +151,16 @@ test("setting a table's replica identity does not rename its templates", () => {
 });
 
 test.each([
-  [example.replace('"v":1', '"v":2'), /has version 2, expected 1/],
+  [example.replace('"v":3', '"v":4'), /has version 4, expected 3/],
   ["{}", /has version none/],
   ["null", /has version none/],
   ["[]", /has version none/],
   ["1", /has version none/],
   [example.slice(0, -1), /no JSON/],
-  ['{"v":1}', /malformed/],
+  ['{"v":3}', /malformed/],
+  [example.replace('"node":"call"', '"node":"crawl"'), /malformed/],
+  [example.replace('"name":"="', '"name":"=="'), /malformed/],
+  [example.replace('"column":1,', '"column":7,'), /malformed/],
   [example.replace("16384,", ""), /malformed/],
   [example.replace(',"log":"full"', ""), /malformed/],
   [example.replace("{", '{"x":1,'), /malformed/],

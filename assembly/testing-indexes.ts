@@ -1,0 +1,152 @@
+// What only tests may do, as `testing.ts`: literals, elements, paths, and the indexes of accesses.
+
+import * as arrayText from "./array-text";
+import * as jsonText from "./json-text";
+import * as literal from "./literal";
+import * as membershipIndex from "./membership-index";
+import * as orderCode from "./order-code";
+import * as pagePool from "./page-pool";
+import * as rangeIndex from "./range-index";
+import * as textBuffer from "./text-buffer";
+
+// Literals and order codes. Numbers come in halves, bytes as (address, size).
+
+export function literalRead(kind: u32, address: usize, size: u32): bool {
+  return literal.read(kind, address, size);
+}
+export function literalLow(): u32 {
+  return <u32>literal.lastInt();
+}
+export function literalHigh(): u32 {
+  return <u32>(literal.lastInt() >> 32);
+}
+export function literalAddress(): usize {
+  return literal.lastAddress();
+}
+export function literalSize(): u32 {
+  return literal.lastSize();
+}
+export function orderRead(order: u32, address: usize, size: u32): bool {
+  return orderCode.read(order, address, size);
+}
+export function orderLow(): u32 {
+  return <u32>orderCode.last();
+}
+export function orderHigh(): u32 {
+  return <u32>(orderCode.last() >> 32);
+}
+
+// Elements and paths.
+
+export function textBufferReserve(size: u32): bool {
+  return textBuffer.reserve(size);
+}
+export function arrayOpen(address: usize, size: u32): bool {
+  return arrayText.open(address, size);
+}
+/** 0: there is no more, 1: a text, 2: NULL, 3: too long. */
+export function arrayNext(): u32 {
+  if (!arrayText.next()) return 0;
+  if (arrayText.isNull()) return 2;
+  return arrayText.isTooLong() ? 3 : 1;
+}
+export function arrayElementAddress(): usize {
+  return arrayText.lastAddress();
+}
+export function arrayElementSize(): u32 {
+  return arrayText.lastSize();
+}
+/** As `arrayNext`. */
+export function jsonFind(
+  address: usize,
+  size: u32,
+  path: usize,
+  stepCount: u32,
+  ordinal: u32,
+): u32 {
+  if (!jsonText.find(address, size, path, stepCount, ordinal)) return 0;
+  if (jsonText.isNull()) return 2;
+  return jsonText.isTooLong() ? 3 : 1;
+}
+export function jsonValueAddress(): usize {
+  return jsonText.lastAddress();
+}
+export function jsonValueSize(): u32 {
+  return jsonText.lastSize();
+}
+
+// The membership index.
+
+export function membershipCreate(): void {
+  if (!pagePool.reserve(1)) unreachable();
+  membershipIndex.create();
+}
+export function membershipAdd(access: u32, low: u32, high: u32, id: u32): u32 {
+  return membershipIndex.add(access, wordOf(low, high), id);
+}
+export function membershipRemove(access: u32, low: u32, high: u32, id: u32): u32 {
+  return membershipIndex.remove(access, wordOf(low, high), id);
+}
+export function membershipFind(access: u32, low: u32, high: u32): u32 {
+  return membershipIndex.find(access, wordOf(low, high));
+}
+export function membershipCount(): u32 {
+  return membershipIndex.count();
+}
+export function membershipLiveBytes(): u32 {
+  return <u32>membershipIndex.liveBytes();
+}
+export function membershipVerify(): void {
+  membershipIndex.verify();
+}
+
+// Range indexes: two trees, which share their pool.
+
+const trees: usize = memory.data(24, 4);
+
+export function rangeCreate(): void {
+  rangeIndex.create();
+}
+export function rangeAdd(
+  tree: u32,
+  loLow: u32,
+  loHigh: u32,
+  hiLow: u32,
+  hiHigh: u32,
+  id: u32,
+): u32 {
+  return rangeIndex.add(treeAt(tree), wordOf(loLow, loHigh), wordOf(hiLow, hiHigh), id);
+}
+export function rangeRemove(
+  tree: u32,
+  loLow: u32,
+  loHigh: u32,
+  hiLow: u32,
+  hiHigh: u32,
+  id: u32,
+): bool {
+  return rangeIndex.remove(treeAt(tree), wordOf(loLow, loHigh), wordOf(hiLow, hiHigh), id);
+}
+export function rangeStab(tree: u32, low: u32, high: u32): void {
+  rangeIndex.stab(treeAt(tree), wordOf(low, high));
+}
+export function rangeNext(out: usize, capacity: u32): u32 {
+  return rangeIndex.next(out, capacity);
+}
+export function rangeCount(tree: u32): u32 {
+  return rangeIndex.count(treeAt(tree));
+}
+export function rangeLiveBytes(): u32 {
+  return <u32>rangeIndex.liveBytes();
+}
+export function rangeVerify(tree: u32): void {
+  rangeIndex.verify(treeAt(tree));
+}
+
+function treeAt(tree: u32): usize {
+  return trees + <usize>tree * rangeIndex.TREE_SIZE;
+}
+
+function wordOf(low: u32, high: u32): u64 {
+  return ((<u64>high) << 32) | (<u64>low);
+}

@@ -1,0 +1,99 @@
+/**
+ * Responses as bytes, made once for all the connections they go to:
+ *
+ *     HTTP/1.1 200 OK ... x-request-id: │ id │ ... content-length: 310 ... │ body
+ *     └────────── before ──────────────┘      └────────── after ───────────────┘
+ *
+ * Only the request's id differs. Short answers are copied together, because one write of 600 bytes
+ * costs less than two; a long body is one buffer that all the sockets share.
+ */
+
+import { randomUUID } from "node:crypto";
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import { corsHeaders, SHAPE_METHODS } from "./cors.ts";
+import { IDLE_TIMEOUT_MS } from "./limits.ts";
+import { SERVER_NAME } from "./version.ts";
+
+/** Beyond, copying costs more than a second write. */
+const COPIED_BYTES_MAX = 4096;
+
+export interface LaneAnswer {
+  readonly before: string;
+  readonly after: Buffer;
+}
+
+export interface LaneHead {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+  /** Whether the connection ends with this answer. */
+  readonly isLast: boolean;
+}
+
+/** @param body undefined: it follows in chunks. */
+export function laneAnswer(head: LaneHead, body: Uint8Array | undefined): LaneAnswer {
+  const { status, headers, nowMs, isLast } = head;
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const framing =
+    body === undefined
+      ? "transfer-encoding: chunked\r\n"
+      : `content-length: ${body.byteLength}\r\n`;
+  const connection = isLast
+    ? "connection: close\r\n"
+    : `connection: keep-alive\r\nkeep-alive: timeout=${IDLE_TIMEOUT_MS / 1000}\r\n`;
+  const rest = `\r\n${lines.join("")}date: ${dateAt(nowMs)}\r\n${connection}${framing}\r\n`;
+  return {
+    before: `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nx-request-id: `,
+    after: Buffer.concat([Buffer.from(rest, "latin1"), body ?? NO_BODY]),
+  };
+}
+
+/** @param requestId the client's own; undefined: it is given one. */
+export function writeAnswer(
+  socket: Socket,
+  { before, after }: LaneAnswer,
+  requestId: string = newRequestId(),
+): void {
+  const size = before.length + requestId.length;
+  if (after.length > COPIED_BYTES_MAX) {
+    socket.cork();
+    socket.write(before + requestId, "latin1");
+    socket.write(after);
+    socket.uncork();
+    return;
+  }
+  const bytes = Buffer.allocUnsafe(size + after.length);
+  bytes.write(before, 0, "latin1");
+  bytes.write(requestId, before.length, "latin1");
+  after.copy(bytes, size);
+  socket.write(bytes);
+}
+
+/** What every response has (protocol 1, 1.2), but the request's id. */
+export function laneHeaders(origin: string | undefined): Record<string, string> {
+  return {
+    "electric-server": SERVER_NAME,
+    ...corsHeaders(origin === undefined ? {} : { origin }, SHAPE_METHODS),
+  };
+}
+
+export function newRequestId(): string {
+  return randomUUID();
+}
+
+const NO_BODY = new Uint8Array(0);
+
+let dateSecond = 0;
+let date = "";
+
+/** `Date` headers change once a second. */
+function dateAt(nowMs: number): string {
+  const second = Math.floor(nowMs / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    date = new Date(second * 1000).toUTCString();
+  }
+  return date;
+}

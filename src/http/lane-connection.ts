@@ -1,0 +1,198 @@
+/**
+ * A connection of the standalone server, and who has it at the moment:
+ *
+ *     idle ──bytes──> a lane (the HTTP layer) ──park──> a guest (a waiting request)
+ *      ^                    │                                   │
+ *      └──── response sent ─┘<──────────── answered ────────────┘
+ *
+ * While it is parked there is the socket, this object and the guest: no parser, no request, no
+ * response. The listeners on the socket are shared by all sockets.
+ *
+ * 1. There is a lane or a guest or neither, never both.
+ * 2. A parked or idle connection is read, or the end of its client would not be noticed. What a
+ *    client sends while it is parked is kept, up to a limit, for the lane to come.
+ * 3. Whenever neither the HTTP layer nor a guest watches over it, a deadline does.
+ */
+
+import type { Socket } from "node:net";
+import { Lane } from "./lane.ts";
+import { once, REQUEST_COST, type LaneTurns } from "./lane-turns.ts";
+import { NO_BUCKET, type LaneRing, type RingEntry } from "./lane-ring.ts";
+import { IDLE_TIMEOUT_MS, PARKED_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
+
+/** A request that waits on a connection without the HTTP layer. */
+export interface Guest {
+  /** The deadline has come that it asked for. */
+  expired(): void;
+  /** The connection is gone. */
+  left(): void;
+}
+
+/** What a connection needs of its server. */
+export interface LaneHost {
+  readonly ring: LaneRing;
+  readonly isClosing: boolean;
+  /** Requests begin in turns: thousands may arrive in one turn of the loop. */
+  readonly turns: LaneTurns;
+  /** Hands a lane to the HTTP layer. */
+  admit(lane: Lane): void;
+  /** The connection is gone. */
+  forget(connection: LaneConnection): void;
+}
+
+const CONNECTION = Symbol("connection");
+
+interface LaneSocket extends Socket {
+  [CONNECTION]: LaneConnection;
+}
+
+export class LaneConnection implements RingEntry {
+  readonly socket: Socket;
+  bucket = NO_BUCKET;
+  place = 0;
+  readonly #host: LaneHost;
+  #lane: Lane | undefined;
+  #guest: Guest | undefined;
+  /** What came while it was parked or waits for its turn. */
+  #held: Buffer | undefined;
+
+  constructor(host: LaneHost, socket: Socket) {
+    this.#host = host;
+    this.socket = socket;
+    (socket as LaneSocket)[CONNECTION] = this;
+    socket.on("data", onData);
+    socket.on("timeout", onTimeout);
+    socket.on("error", onError);
+    socket.on("close", onClose);
+    host.ring.set(this, REQUEST_TIMEOUT_MS);
+  }
+
+  /** Deadlines of what waits on this connection. */
+  get ring(): LaneRing {
+    return this.#host.ring;
+  }
+
+  /** Bytes that are not with the kernel yet. */
+  get unsentBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  /**
+   * Takes the connection from the lane.
+   *
+   * REQUIRES: the lane is this connection's, holds one request, and its response has not begun.
+   */
+  park(guest: Guest): void {
+    this.#lane!.retire();
+    this.#lane = undefined;
+    this.#guest = guest;
+    this.socket.setTimeout(0);
+    this.socket.resume();
+  }
+
+  /** Tells the guest after this time. A deadline that it set before counts no more. */
+  expireAfter(delayMs: number): void {
+    this.#host.ring.set(this, delayMs);
+  }
+
+  /**
+   * The guest has answered: the connection waits for the next request, if there is to be one.
+   *
+   * @param isLast whether the answer said that it is the connection's last.
+   */
+  release(isLast: boolean): void {
+    this.#guest = undefined;
+    this.#host.ring.clear(this);
+    if (this.socket.destroyed) return;
+    if (isLast || this.#host.isClosing) {
+      // For a client that never takes the answer.
+      this.#host.ring.set(this, REQUEST_TIMEOUT_MS);
+      this.socket.destroySoon();
+      return;
+    }
+    if (this.#held !== undefined) this.#admitInTurn();
+    else this.#host.ring.set(this, IDLE_TIMEOUT_MS);
+  }
+
+  /** The guest goes without an answer: the HTTP layer is given its request after all. */
+  redo(request: Buffer): void {
+    this.#guest = undefined;
+    if (this.socket.destroyed) return;
+    this.#held = this.#held === undefined ? request : Buffer.concat([request, this.#held]);
+    // Also while the server closes: an answer is owed.
+    this.#admitInTurn();
+  }
+
+  /** Ends it if nobody has it. */
+  closeIfIdle(): void {
+    const isIdle = this.#lane === undefined && this.#guest === undefined;
+    if (isIdle && this.#held === undefined) this.socket.destroySoon();
+  }
+
+  expire(): void {
+    if (this.#guest !== undefined) this.#guest.expired();
+    else this.socket.destroy();
+  }
+
+  /** REQUIRES: the socket is one of a LaneServer. */
+  static of(socket: Socket): LaneConnection {
+    return (socket as LaneSocket)[CONNECTION];
+  }
+
+  received(bytes: Buffer): void {
+    if (this.#lane !== undefined) {
+      this.#lane.receive(bytes);
+      return;
+    }
+    const isFirst = this.#held === undefined;
+    this.#held = this.#held === undefined ? bytes : Buffer.concat([this.#held, bytes]);
+    // Nobody who waits for an answer has that much to say.
+    if (this.#guest !== undefined && this.#held.length > PARKED_BYTES_MAX) this.socket.destroy();
+    else if (this.#guest === undefined && isFirst) this.#admitInTurn();
+  }
+
+  timedOut(): void {
+    this.#lane?.emit("timeout");
+  }
+
+  closed(): void {
+    this.#host.ring.clear(this);
+    this.#host.forget(this);
+    this.#lane?.destroy();
+    this.#lane = undefined;
+    const guest = this.#guest;
+    this.#guest = undefined;
+    guest?.left();
+  }
+
+  #admitInTurn(): void {
+    this.#host.ring.clear(this);
+    this.socket.pause();
+    this.#host.turns.add(once(REQUEST_COST, () => this.#admit()));
+  }
+
+  #admit(): void {
+    const bytes = this.#held!;
+    this.#held = undefined;
+    if (this.socket.destroyed) return;
+    this.#lane = new Lane(this.socket);
+    this.#host.admit(this.#lane);
+    this.#lane.receive(bytes);
+  }
+}
+
+function onData(this: Socket, bytes: Buffer): void {
+  LaneConnection.of(this).received(bytes);
+}
+
+function onTimeout(this: Socket): void {
+  LaneConnection.of(this).timedOut();
+}
+
+function onError(this: Socket): void {
+  // The close that follows says all there is to do.
+}
+
+function onClose(this: Socket): void {
+  LaneConnection.of(this).closed();
+}

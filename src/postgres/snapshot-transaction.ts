@@ -1,0 +1,246 @@
+/**
+ * A transaction that shows one moment of the database, and reads rows of it through a cursor.
+ *
+ *     BEGIN REPEATABLE READ; SET LOCAL ...; LOCK TABLE ... IN ACCESS SHARE MODE;
+ *     SELECT snapshot, position; SELECT is it still the same table        ── bounds
+ *     DECLARE CURSOR ...; FETCH                                           ── batch
+ *     FETCH                                                               ── batch
+ *     COMMIT
+ *
+ * The table is locked before the snapshot is taken (Postgres manual, 13.3.1 and LOCK). A snapshot
+ * that is older than a TRUNCATE or a rewriting ALTER TABLE would show the table empty; and what the
+ * catalog says of it in the snapshot would not be what the cursor finds.
+ *
+ * Rows come in batches of about a megabyte, the next one while the last is being dealt with: never
+ * more than two are in memory, and a slow reader slows the cursor. Every FETCH is a statement with
+ * a time limit of its own; a cursor of the protocol would be one statement, and the time its reader
+ * takes would count.
+ */
+
+import type pg from "pg";
+import { LitzError } from "../lib/errors.ts";
+import { parseLsn } from "../model/lsn.ts";
+import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
+import type { ShapeTemplate } from "../model/shape-definition.ts";
+import { keyColumnsOf, quoteTable, type Table } from "../model/table.ts";
+import { usedColumnsOf } from "../model/template-columns.ts";
+import { VALUE_SETTINGS } from "./connection-options.ts";
+import { runQuery, runStatements, type TextRow } from "./pool.ts";
+
+export interface SnapshotLimits {
+  /** How long the query may wait for a lock on its table. */
+  readonly lockTimeoutMs: number;
+  /** How long Postgres may take to the first batch of rows, and between two. */
+  readonly batchTimeoutMs: number;
+}
+
+export const DEFAULT_LIMITS: SnapshotLimits = { lockTimeoutMs: 10_000, batchTimeoutMs: 30_000 };
+
+/** For the statements that need no more than a round trip. */
+const ROUND_TRIP_TIMEOUT_MS = 10_000;
+/** Beyond the server's own limit, for a network that is dead. */
+const NETWORK_MARGIN_MS = 5_000;
+/** How soon Postgres sees that nobody waits for its answer any more. */
+const CLIENT_CHECK_INTERVAL_MS = 1_000;
+
+const FIRST_BATCH_ROWS = 64;
+const BATCH_ROWS_MAX = 8_192;
+/** A batch may exceed it when rows suddenly become big, at most by their growth. */
+const BATCH_BYTES = 1024 * 1024;
+/** The first rows may not be like the rest. */
+const BATCH_GROWTH_MAX = 8;
+
+/** Which position in the WAL goes with the snapshot (Postgres manual, 9.28.3). */
+export type WalPosition = "pg_current_wal_insert_lsn" | "pg_current_wal_lsn";
+
+export interface Batch {
+  /** One JSON message each. */
+  readonly messages: readonly Buffer[];
+  readonly isLast: boolean;
+}
+
+export interface CursorQuery {
+  /** For a cursor: one column of type text, which is never null. */
+  readonly sql: string;
+  readonly parameters: readonly (string | null)[];
+}
+
+export class SnapshotTransaction {
+  readonly bounds: SnapshotBounds;
+  readonly #client: pg.ClientBase;
+  readonly #timeoutMs: number;
+
+  private constructor(client: pg.ClientBase, limits: SnapshotLimits, bounds: SnapshotBounds) {
+    this.#client = client;
+    this.#timeoutMs = limits.batchTimeoutMs + NETWORK_MARGIN_MS;
+    this.bounds = bounds;
+  }
+
+  /**
+   * Takes a snapshot. The position is read in the statement that takes it, hence after it.
+   *
+   * REQUIRES: no transaction is open; `commit` or `rollback` follows unless this throws.
+   *
+   * @param template whose rows will be read.
+   * @throws {LitzError} SCHEMA_CHANGED when its table is not the one that was defined, POSTGRES_*.
+   */
+  static async begin(
+    client: pg.ClientBase,
+    limits: SnapshotLimits,
+    position: WalPosition,
+    template: ShapeTemplate,
+  ): Promise<SnapshotTransaction> {
+    const settings = Object.entries({
+      ...VALUE_SETTINGS,
+      lock_timeout: `${limits.lockTimeoutMs}ms`,
+      statement_timeout: `${limits.batchTimeoutMs}ms`,
+      // Every row will be read: plan for all of them, not for the first ones.
+      cursor_tuple_fraction: "1",
+    });
+    const sql = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+       ${settings.map(([name, value]) => `SET LOCAL ${name} = '${value}'`).join("; ")};
+       LOCK TABLE ${quoteTable(template.table)} IN ACCESS SHARE MODE;
+       ${CHECK_CLIENT};
+       SELECT pg_current_snapshot(), ${position}();
+       ${formSql(template.table)}`;
+    try {
+      const results = await runStatements(
+        client,
+        sql,
+        [],
+        limits.lockTimeoutMs + ROUND_TRIP_TIMEOUT_MS,
+      );
+      checkForm(template, results.at(-1)![0] as string[]);
+      const [snapshot, lsn] = results.at(-2)![0] as string[];
+      return new SnapshotTransaction(client, limits, parseBounds(snapshot!, lsn!));
+    } catch (error) {
+      await rollBack(client);
+      throw error;
+    }
+  }
+
+  /**
+   * The rows of a query, as they come. The last batch may be empty.
+   *
+   * @throws {LitzError} POSTGRES_*.
+   */
+  async *batches({ sql, parameters }: CursorQuery): AsyncGenerator<Batch, void, void> {
+    const client = this.#client;
+    const declaration = `DECLARE ${CURSOR} NO SCROLL CURSOR FOR ${sql}`;
+    await runQuery(client, declaration, parameters, this.#timeoutMs);
+    let count = FIRST_BATCH_ROWS;
+    for (let rows = await runQuery(client, fetchSql(count), [], this.#timeoutMs); ;) {
+      const isLast = rows.length < count;
+      const messages = rows.map(([text]) => Buffer.from(text!));
+      if (isLast) {
+        yield { messages, isLast };
+        return;
+      }
+      count = nextCount(count, messages);
+      const next = runQuery(client, fetchSql(count), [], this.#timeoutMs);
+      // If whoever takes the batch fails first, this failure has nobody to tell.
+      next.catch(() => undefined);
+      yield { messages, isLast };
+      rows = await next;
+    }
+  }
+
+  /** All rows of a query that has few. @throws {LitzError} POSTGRES_*. */
+  async rows({ sql, parameters }: CursorQuery): Promise<TextRow[]> {
+    return runQuery(this.#client, sql, parameters, this.#timeoutMs);
+  }
+
+  async commit(): Promise<void> {
+    await runQuery(this.#client, "COMMIT");
+  }
+
+  async rollback(): Promise<void> {
+    await rollBack(this.#client);
+  }
+}
+
+/** Never fails: a connection that cannot roll back is not used again. */
+async function rollBack(client: pg.ClientBase): Promise<void> {
+  await runQuery(client, "ROLLBACK").catch(() => undefined);
+}
+
+/** Gives up whatever the connection is doing: Postgres sees it and stops. */
+export function abandon(client: pg.ClientBase): void {
+  (
+    client as unknown as { connection: { stream: { destroy(): void } } }
+  ).connection.stream.destroy();
+}
+
+const CURSOR = "litz_snapshot";
+
+/** By itself Postgres would notice with the first row it sends. Not to be had on Windows. */
+const CHECK_CLIENT =
+  `SELECT set_config('client_connection_check_interval', '${CLIENT_CHECK_INTERVAL_MS}', true) ` +
+  "WHERE version() !~* 'visual|msvc|mingw|windows'";
+
+function fetchSql(count: number): string {
+  return `FETCH ${count} FROM ${CURSOR}`;
+}
+
+/** What has the table's name: its oid, its columns, those of them that make up the primary key. */
+function formSql(table: Table): string {
+  const name = quoteTable(table).replaceAll("'", "''").replaceAll("\\", "\\\\");
+  return `
+    SELECT c.oid,
+           (SELECT coalesce(json_agg(json_build_array(
+                     a.attnum - 1, a.attname, a.atttypid::int8, a.atttypmod) ORDER BY a.attnum),
+                   '[]')
+            FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+           (SELECT coalesce(json_agg(k.attnum - 1 ORDER BY k.position), '[]')
+            FROM pg_index i, unnest(i.indkey) WITH ORDINALITY AS k(attnum, position)
+            WHERE i.indrelid = c.oid AND i.indisprimary AND k.position <= i.indnkeyatts)
+    FROM pg_class c WHERE c.oid = to_regclass(E'${name}')`;
+}
+
+type ColumnForm = readonly [index: number, name: string, typeOid: number, typeModifier: number];
+
+/** The lock keeps the answer true. @throws {LitzError} SCHEMA_CHANGED. */
+function checkForm(template: ShapeTemplate, row: readonly string[] | undefined): void {
+  const { table, columns, hasExplicitColumns } = template;
+  if (row?.[0] === `${table.oid}`) {
+    const now = new Map((JSON.parse(row[1]!) as ColumnForm[]).map((form) => [form[0], form]));
+    const isSame = (index: number): boolean => {
+      const { name, typeOid, typeModifier } = table.columns[index]!;
+      const form = now.get(index);
+      return form?.[1] === name && form[2] === typeOid && form[3] === typeModifier;
+    };
+    const hasKey = table.columns.some(({ keyIndex }) => keyIndex !== undefined);
+    const key = JSON.stringify(hasKey ? keyColumnsOf(table) : []);
+    const isComplete = hasExplicitColumns || now.size === columns.length;
+    if (
+      isComplete &&
+      key === row[2]!.replaceAll(" ", "") &&
+      usedColumnsOf(template).every(isSame)
+    ) {
+      return;
+    }
+  }
+  throw new LitzError(`${quoteTable(table)} is not the table any more that it was`, {
+    code: "SCHEMA_CHANGED",
+    httpStatus: 409,
+    retriable: true,
+  });
+}
+
+/** So many rows that they come to `BATCH_BYTES`, if they are like those of the last batch. */
+function nextCount(count: number, messages: readonly Uint8Array[]): number {
+  const bytes = messages.reduce((sum, { length }) => sum + length, 0);
+  const fitting = Math.floor((BATCH_BYTES * messages.length) / bytes);
+  return Math.max(1, Math.min(fitting, BATCH_GROWTH_MAX * count, BATCH_ROWS_MAX));
+}
+
+/** `xmin:xmax:xip,xip,...` (Postgres manual, 9.28 "Snapshot Components"). */
+function parseBounds(snapshot: string, lsn: string): SnapshotBounds {
+  const [xmin, xmax, xip] = snapshot.split(":");
+  return {
+    xmin: BigInt(xmin!),
+    xmax: BigInt(xmax!),
+    xip: xip === "" ? [] : xip!.split(",").map(BigInt),
+    lsn: parseLsn(lsn),
+  };
+}

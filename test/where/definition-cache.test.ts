@@ -1,0 +1,113 @@
+/**
+ * Definitions that were asked for before.
+ *
+ * Goal: a definition that comes from the cache is the one that the analysis would make, whatever
+ * the values of the parameters. Method: generated clauses, and traps, each asked for with several
+ * lists of parameters on one table, and on a copy of the table that nothing is known of.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "vitest";
+import { InvalidParameter } from "../../src/lib/errors.ts";
+import { ASCII_CASE_MAPPING } from "../../src/model/case-mapping.ts";
+import type { Table } from "../../src/model/table.ts";
+import { defineShape } from "../../src/where/define-shape.ts";
+import { seededRandom } from "../support/random.ts";
+import { ClauseGenerator } from "./clause-generator.ts";
+import { column, table } from "./tables.ts";
+import { SAMPLE_COLUMNS, SAMPLES } from "./value-samples.ts";
+
+const facts = { publishesGeneratedColumns: false, caseMapping: ASCII_CASE_MAPPING };
+const ARRAY_OIDS: Record<string, number> = { int4: 1007, int8: 1016, text: 1009, numeric: 1231 };
+const things = table(
+  column("id", "int4"),
+  ...SAMPLE_COLUMNS.map(({ name, type }) => {
+    const element = type.replace("[]", "");
+    if (element === "mood") return column(name, element, { typeKind: "e" });
+    const typeOid = ARRAY_OIDS[element];
+    return type.endsWith("[]") && typeOid !== undefined
+      ? column(name, element, { typeOid, dimensionCount: 1 })
+      : column(name, element);
+  }),
+);
+
+function define(of: Table, where: string, parameters: readonly string[]): unknown {
+  const params = Object.fromEntries(parameters.map((text, index) => [String(index + 1), text]));
+  const request = { where, params, columns: undefined, replica: "default", log: "full" } as const;
+  try {
+    const { template, constants } = defineShape(of, request, facts);
+    return { text: template.text, constants };
+  } catch (error) {
+    assert.ok(error instanceof InvalidParameter);
+    return error.message;
+  }
+}
+
+function compare(where: string, lists: readonly (readonly string[])[]): void {
+  for (const parameters of lists) {
+    const remembered = define(things, where, parameters);
+    const fresh = define({ ...things }, where, parameters);
+    assert.deepEqual(remembered, fresh, `${where} with ${JSON.stringify(parameters)}`);
+  }
+}
+
+test.each([
+  ["c_int4 = $1", [["1"], ["2"], ["x"], ["003"]]],
+  ["c_text LIKE $1", [["a%"], ["%a"], ["abcdefghij%"], ["b"]]],
+  [
+    "c_int4 = $1 AND c_int4 = $2",
+    [
+      ["1", "2"],
+      ["2", "1"],
+      ["1", "1"],
+    ],
+  ],
+  ["c_bool = $1", [["t"], ["f"]]],
+  ["$1", [["t"], ["f"]]],
+  [
+    "$1 = $2",
+    [
+      ["a", "a"],
+      ["a", "b"],
+    ],
+  ],
+  ["c_int4 = ANY ($1)", [["{2,1}"], ["{}"], ["{NULL}"]]],
+  [
+    "c_int4 IN ($1, $2)",
+    [
+      ["1", "2"],
+      ["2", "1"],
+      ["1", "1"],
+    ],
+  ],
+  ["c_texts @> $1", [["{a}"], ["{a,b}"], ["{}"], ["{NULL}"]]],
+  [
+    "c_jsonb ->> $1 = $2",
+    [
+      ["a", "x"],
+      ["b", "x"],
+    ],
+  ],
+  [`c_jsonb @> $1`, [['{"a": "x"}'], ['{"b": "x"}'], ['{"a": 1}']]],
+  [
+    "c_timestamp AT TIME ZONE $1 > $2",
+    [
+      ["UTC", "epoch"],
+      ["Europe/Berlin", "epoch"],
+    ],
+  ],
+  ["c_int8 = $1::int4", [["1"], ["2"]]],
+  ["c_int4 = 1 + $1", [["1"], ["2"]]],
+])("%s", (where, lists) => compare(where, lists));
+
+test("generated clauses", () => {
+  const random = seededRandom("definition cache");
+  const generator = new ClauseGenerator(random);
+  const values = Object.values(SAMPLES).flat();
+  for (let done = 0; done < 500 * Number(process.env["RUNS"] ?? "1"); done += 1) {
+    const { text, parameters } = generator.next();
+    if (parameters.length === 0) continue;
+    const shuffled = () => parameters.map(() => values[Math.floor(random() * values.length)]!);
+    compare(text, [parameters, parameters, shuffled(), [...parameters].reverse(), shuffled()]);
+  }
+});

@@ -1,0 +1,101 @@
+/**
+ * What an access plan says of a row, computed by comparing values one by one: the oracle for plans,
+ * independent of the core that executes them.
+ */
+
+import type { Access, AccessEntry, EqualityKind } from "../../src/model/access-plan.ts";
+import type { WhereTemplate } from "../../src/model/shape-definition.ts";
+import { accessEntries } from "../../src/where/access-entries.ts";
+import { typeNamed } from "../../src/where/type-table.ts";
+import type { ArrayValue, Json, Value } from "../../src/where/values/scalar-type.ts";
+
+type Row = readonly (string | null)[];
+
+/** Whether the row satisfies an entry of the shape. */
+export function isCandidate(where: WhereTemplate, constants: readonly string[], row: Row): boolean {
+  return accessEntries(where, constants).some((entry) => {
+    return satisfies(where.plan.branches[entry.branch]!, entry, row);
+  });
+}
+
+function satisfies(access: Access, entry: AccessEntry, row: Row): boolean {
+  switch (access.type) {
+    case "all":
+      return true;
+    case "null":
+      return (row[access.column] === null) === (valuesOf(entry)[0] === "t");
+    case "equality":
+      return access.terms.every(({ column, kind }, index) => {
+        const text = row[column] ?? null;
+        return text !== null && areEqual(kind, text, valuesOf(entry)[index]!);
+      });
+    case "elements": {
+      const text = row[access.column] ?? null;
+      if (text === null) return false;
+      const { elements } = typeNamed("text[]").parse(text) as ArrayValue;
+      return elements.some((element) => {
+        return element !== null && areEqual(access.kind, element as string, valuesOf(entry)[0]!);
+      });
+    }
+    case "path": {
+      const text = row[access.column] ?? null;
+      return text !== null && textAt(text, access.path) === valuesOf(entry)[0]!;
+    }
+    case "range":
+      return isWithin(access.order, entry, row[access.column]!);
+  }
+}
+
+function valuesOf(entry: AccessEntry): readonly string[] {
+  return "values" in entry ? entry.values : [];
+}
+
+const TYPES: Record<string, string> = {
+  int: "int8",
+  uuid: "uuid",
+  decimal: "numeric",
+  date: "date",
+  time: "time",
+  timestamp: "timestamptz",
+  text: "text",
+};
+
+function areEqual(kind: EqualityKind, one: string, other: string): boolean {
+  if (kind === "text" || kind === "uuid") return one === other;
+  if (kind === "padded") return one.replace(/ +$/, "") === other.replace(/ +$/, "");
+  const type = typeNamed(TYPES[kind]!);
+  return type.equals(parse(kind, one), parse(kind, other));
+}
+
+/** A timestamp without a zone is read as one of UTC, which keeps order and equality. */
+function parse(kind: string, text: string): Value {
+  return typeNamed(TYPES[kind]!).parse(
+    kind === "timestamp" && !/[+-]\d\d(?::\d\d)?(?: BC)?$|infinity/.test(text)
+      ? text.replace(/( BC)?$/, "+00$1")
+      : text,
+  );
+}
+
+function isWithin(order: string, entry: AccessEntry, text: string | null): boolean {
+  if (text === null || "values" in entry) return false;
+  const { prefix, lower, upper } = entry;
+  if (prefix !== undefined) return text.startsWith(prefix);
+  const compare = (bound: string): number => {
+    if (order === "text") return Buffer.compare(Buffer.from(text), Buffer.from(bound));
+    return typeNamed(TYPES[order]!).compare!(parse(order, text), parse(order, bound));
+  };
+  const isAbove = lower === undefined || compare(lower.value) > (lower.isInclusive ? -1 : 0);
+  return isAbove && (upper === undefined || compare(upper.value) < (upper.isInclusive ? 1 : 0));
+}
+
+/** As `#>>` finds it. */
+function textAt(text: string, path: readonly string[]): string | null {
+  let json = typeNamed("jsonb").parse(text) as Json | undefined;
+  for (const key of path) {
+    if (json?.type === "object") json = json.members.get(key);
+    else if (json?.type === "array" && /^-?\d+$/.test(key)) json = json.items.at(Number(key));
+    else return null;
+  }
+  if (json === undefined || json.type === "null") return null;
+  return json.type === "string" ? json.value : typeNamed("jsonb").format(json);
+}
