@@ -31,7 +31,7 @@ import { ChangeWriter } from "./shapes/change-writer.ts";
 import type { Readiness } from "./shapes/readiness.ts";
 import { Partitions } from "./shapes/partitions.ts";
 import { ShapeRegistry } from "./shapes/registry.ts";
-import { restoreShapes } from "./shapes/restore.ts";
+import { removeUnusableShapes, restoreShapes } from "./shapes/restore.ts";
 import { ShapeAdmin, type ShapeAdminOptions } from "./shapes/shape-admin.ts";
 import { ShapeCleaner } from "./shapes/shape-cleaner.ts";
 import { ShapeCreator, type SnapshotSource } from "./shapes/shape-creator.ts";
@@ -99,7 +99,7 @@ export async function openPipeline(foundation: Foundation) {
   });
   const templates = new TemplateRegistry(router, partitions, foundation);
   const stages = { router, registry, templates, store, logger };
-  const unplaced = await restoreShapes(stages);
+  const { unplaced, unusable } = await restoreShapes(stages);
 
   const boundaries = new BoundaryQueue(() => collector.requestBoundary());
   const writer = new ChangeWriter({
@@ -128,6 +128,7 @@ export async function openPipeline(foundation: Foundation) {
   const reading = { router, acknowledger, subscriber, congestion: store, oidOf, rowBytesMax };
   const collector = new LogCollector(reading);
   collector.startAt(store.position);
+  await removeUnusableShapes(unusable, store);
 
   const door = openDoor(foundation, {
     ...{ ...stages, creator, cleaner, waitingRoom, acknowledger, onSchemaChanged },

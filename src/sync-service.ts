@@ -115,7 +115,7 @@ export class PipelineService implements SyncService {
       logger: this.#logger,
     });
     this.#pool = pool;
-    const server = await this.#inspectServer(pool);
+    const server = await this.#untilAnswered(() => inspect(pool));
     const inspector = new Inspector(pool);
     const timeZones = new ServerTimeZones(pool);
     const publication = new Publication({
@@ -143,12 +143,14 @@ export class PipelineService implements SyncService {
       logger: this.#logger,
     });
     this.#pipeline = pipeline;
-    await Promise.all(pipeline.templates.timeZoneNames().map((name) => timeZones.load(name)));
+    const zones = pipeline.templates.timeZoneNames();
+    await this.#untilAnswered(() => Promise.all(zones.map((name) => timeZones.load(name))));
     if (this.#isStopping()) return;
     this.#shapes.open(pipeline.shapes);
     this.#readiness.starting("replication client to be ready");
-    await publication.ensureExists();
-    await pipeline.partitions.restore();
+    await this.#untilAnswered(() => publication.ensureExists());
+    await this.#untilAnswered(() => pipeline.partitions.restore());
+    if (this.#stop.signal.aborted) return;
     await this.#follow(pipeline, server.walSenderTimeoutMs);
     if (this.#isStopping()) return;
     pipeline.keeper.start(config.catalogReconcileIntervalMs, systemTimers);
@@ -241,16 +243,17 @@ export class PipelineService implements SyncService {
   }
 
   /** Asks until there is an answer: a database that is still starting is no reason to give up. */
-  async #inspectServer(pool: Pool): Promise<InspectedServer> {
+  async #untilAnswered<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     const backoff = new Backoff(Math.random);
     while (true) {
       try {
-        const server = await inspectServer(pool);
-        return { ...server, caseMapping: await readCaseMapping(pool) };
+        return await ask();
       } catch (thrown) {
         const error = asError(thrown);
         const isRetriable = error instanceof LitzError && error.retriable;
-        if (!isRetriable || this.#stop.signal.aborted) throw error;
+        // What is missing stays missing until somebody acts, who has to be told.
+        const isMissing = isRetriable && error.code === "PUBLICATION_MISSING";
+        if (!isRetriable || isMissing || this.#stop.signal.aborted) throw error;
         const delayMs = backoff.nextDelayMs();
         this.#logger.warn({ error: error.message, delayMs }, "the database cannot be reached yet");
         await new Promise<void>((resolve) => systemTimers.after(delayMs, resolve));
@@ -320,6 +323,10 @@ export class PipelineService implements SyncService {
     process.exitCode = 1;
     process.kill(process.pid, "SIGTERM");
   }
+}
+
+async function inspect(pool: Pool): Promise<InspectedServer> {
+  return { ...(await inspectServer(pool)), caseMapping: await readCaseMapping(pool) };
 }
 
 /** @throws {ConfigError} */

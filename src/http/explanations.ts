@@ -34,6 +34,18 @@ const TOO_SLOW: Explanation = {
     "snapshot queries are using an index to avoid taking up all database connections.",
 };
 
+const NOT_PERMITTED: Explanation = {
+  code: "SNAPSHOT_FAILED",
+  message: "Unable to create initial snapshot: ",
+  isCompleted: true,
+};
+
+const NOT_FORESEEN: Explanation = {
+  code: "SNAPSHOT_FAILED_UNEXPECTEDLY",
+  message: "Unexpected error while creating snapshot: ",
+  isCompleted: true,
+};
+
 const EXPLANATIONS: Readonly<Record<Stage, Readonly<Record<string, Explanation>>>> = {
   definition: {
     POSTGRES_UNREACHABLE: NOT_VERIFIED,
@@ -48,6 +60,9 @@ const EXPLANATIONS: Readonly<Record<Stage, Readonly<Record<string, Explanation>>
     POSTGRES_POOL_EXHAUSTED: NOT_CREATED,
     POSTGRES_LOCK_TIMEOUT: NOT_CREATED,
     POSTGRES_TIMEOUT: NOT_CREATED,
+    // A snapshot may fail before its shape's record is durable.
+    POSTGRES_PRIVILEGE: NOT_PERMITTED,
+    POSTGRES_ERROR: NOT_FORESEEN,
   },
   snapshot: {
     POSTGRES_UNREACHABLE: {
@@ -64,16 +79,8 @@ const EXPLANATIONS: Readonly<Record<Stage, Readonly<Record<string, Explanation>>
       message: "Snapshot timed out while waiting for a table lock",
     },
     POSTGRES_TIMEOUT: TOO_SLOW,
-    POSTGRES_PRIVILEGE: {
-      code: "SNAPSHOT_FAILED",
-      message: "Unable to create initial snapshot: ",
-      isCompleted: true,
-    },
-    POSTGRES_ERROR: {
-      code: "SNAPSHOT_FAILED_UNEXPECTEDLY",
-      message: "Unexpected error while creating snapshot: ",
-      isCompleted: true,
-    },
+    POSTGRES_PRIVILEGE: NOT_PERMITTED,
+    POSTGRES_ERROR: NOT_FORESEEN,
   },
 };
 
@@ -88,6 +95,7 @@ export async function explain<Value>(stage: Stage, promise: Promise<Value>): Pro
 
 export function explained(stage: Stage, error: unknown): unknown {
   if (!(error instanceof LitzError)) return error;
+  if (error.code === "SNAPSHOT_FAILED_EARLY") return explained("snapshot", error.cause);
   const entries = EXPLANATIONS[stage];
   if (!Object.hasOwn(entries, error.code)) return error;
   const { code, message, isCompleted } = entries[error.code]!;

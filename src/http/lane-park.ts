@@ -63,10 +63,18 @@ export function parkStream(
   return true;
 }
 
+/**
+ * Characters of URL and origin, by which those who wait for the same thing are known. A longer one
+ * waits in the HTTP layer, which the admission limit bounds.
+ */
+const PARKED_TARGET_SIZE_MAX = 8_192;
+
 function parkable({ raw }: FastifyRequest): LaneConnection | undefined {
   const lane: unknown = raw.socket;
   if (!(lane instanceof Lane) || !lane.holdsOneRequest || lane.destroyed) return undefined;
   const isPlain = raw.method === "GET" && raw.httpVersion === "1.1" && raw.complete;
   if (!isPlain || /close|upgrade/i.test(raw.headers.connection ?? "")) return undefined;
+  const size = raw.url!.length + (raw.headers.origin?.length ?? 0);
+  if (size > PARKED_TARGET_SIZE_MAX) return undefined;
   return LaneConnection.of(lane.socket);
 }

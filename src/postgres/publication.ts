@@ -216,12 +216,16 @@ export class Publication {
   }
 
   /**
-   * Both in one transaction: were a table without a key published before it sends old rows,
-   * Postgres would refuse every UPDATE of it for a moment.
+   * All in one transaction: were a table without a key published before it sends old rows, Postgres
+   * would refuse every UPDATE of it for a moment; and were one published whose writers were not
+   * waited for, whoever comes next would not wait for them either.
    */
   async #complete(table: Table, isToAdd: boolean, withoutFull: readonly string[]): Promise<void> {
     await this.#database.transaction(TIMEOUTS, async (transaction) => {
-      if (isToAdd) await this.#addTo(transaction, table);
+      if (isToAdd) {
+        await this.#addTo(transaction, table);
+        await awaitWriters(transaction, table);
+      }
       for (const name of withoutFull) {
         try {
           await transaction.query(`ALTER TABLE ${name} REPLICA IDENTITY FULL`);
@@ -230,7 +234,6 @@ export class Publication {
         }
       }
     });
-    if (isToAdd) await this.#awaitWriters(table);
   }
 
   async #addTo(transaction: Queryable, table: Table): Promise<void> {
@@ -243,16 +246,6 @@ export class Publication {
       if (isPrivilege(error)) throw this.#cannotAdd(table, error);
       throw error;
     }
-  }
-
-  /**
-   * Postgres does not send what a transaction wrote before its table was published, though it may
-   * commit long after, behind our snapshot. So its writers are waited for.
-   */
-  async #awaitWriters(table: Table): Promise<void> {
-    await this.#database.transaction(TIMEOUTS, (transaction) =>
-      transaction.query(`LOCK TABLE ${quoteTable(table)} IN SHARE MODE`),
-    );
   }
 
   #missing(): LitzError {
@@ -288,6 +281,15 @@ export class Publication {
       cause,
     );
   }
+}
+
+/**
+ * Postgres does not send what a transaction wrote before its table was published, though it may
+ * commit long after, behind our snapshot. So its writers are waited for; behind the lock that
+ * adding the table took, or two who add it would wait for each other.
+ */
+async function awaitWriters(transaction: Queryable, table: Table): Promise<void> {
+  await transaction.query(`LOCK TABLE ${quoteTable(table)} IN SHARE MODE`);
 }
 
 function isGone(table: Table): LitzError {

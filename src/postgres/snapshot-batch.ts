@@ -15,7 +15,8 @@
  *   1. The shapes of a batch share its bounds. One that goes on to a cursor has the cursor's.
  *   2. A batch asks for at most SHAPES_MAX times ROWS_BYTES_MAX bytes, and BATCHES_MAX are in
  *      flight.
- *   3. What one shape of a batch does wrong, be it a division by zero, is that shape's error alone.
+ *   3. What one shape of a batch does wrong, be it a division by zero, is that shape's error
+ *      alone. What is wrong with the table is everybody's at once: nobody waits for a lock twice.
  */
 
 import type { Clock } from "../lib/clock.ts";
@@ -51,6 +52,11 @@ interface Request {
 
 /** Undefined: more than a batch takes. */
 type Rows = readonly string[] | undefined;
+
+interface Answer {
+  readonly bounds: SnapshotBounds;
+  readonly shapes: readonly Rows[];
+}
 
 /** The next one is prepared while Postgres works on the last. */
 const BATCHES_MAX = 2;
@@ -107,8 +113,10 @@ export class SnapshotBatcher {
 
   /** Templates take turns: what a batch leaves over goes to the end. */
   #takeNext(): Request[] | undefined {
-    for (const [text, waiting] of this.#waiting) {
+    for (const [text, requests] of this.#waiting) {
       this.#waiting.delete(text);
+      const waiting = requests.filter(isWanted);
+      if (waiting.length === 0) continue;
       const size = this.#sizes.get(text) ?? SHAPES_AT_FIRST;
       if (waiting.length > size) this.#waiting.set(text, waiting.splice(size));
       return waiting;
@@ -121,15 +129,21 @@ export class SnapshotBatcher {
     const { template } = requests[0]!.definition;
     const start = this.#clock.nowMilliseconds();
     try {
-      const [bounds, shapes] = await this.#query(template, requests);
+      const answer = await this.#query(template, requests);
+      if (answer === undefined) {
+        // One may have failed it for all: let each find out for itself.
+        this.#resize(template.text, 1);
+        for (const request of requests) this.#readAlone(request);
+        return;
+      }
       this.#learn(template.text, this.#clock.nowMilliseconds() - start);
       for (const [index, request] of requests.entries()) {
-        this.#deliver(request, bounds, shapes[index]);
+        this.#deliver(request, answer.bounds, answer.shapes[index]);
       }
-    } catch {
-      // One may have failed it for all: let each find out for itself.
-      this.#resize(template.text, 1);
-      for (const request of requests) this.#readAlone(request);
+    } catch (error) {
+      for (const { reject, signal } of requests) {
+        reject(asError(signal.aborted ? signal.reason : error));
+      }
     }
   }
 
@@ -145,10 +159,12 @@ export class SnapshotBatcher {
     if (this.#sizes.size > SIZES_MAX) this.#sizes.delete(this.#sizes.keys().next().value!);
   }
 
-  async #query(
-    template: ShapeTemplate,
-    requests: readonly Request[],
-  ): Promise<readonly [SnapshotBounds, readonly Rows[]]> {
+  /**
+   * Undefined: the rows cannot be had together.
+   *
+   * @throws {LitzError} what keeps anybody from reading the table: it is locked, say, or gone.
+   */
+  async #query(template: ShapeTemplate, requests: readonly Request[]): Promise<Answer | undefined> {
     return this.#pool.withClient(async (client) => {
       const stop = () => {
         if (requests.every(({ signal }) => signal.aborted)) abandon(client);
@@ -165,10 +181,11 @@ export class SnapshotBatcher {
         const isEmpty = template.log === "changes_only";
         const rows = isEmpty ? [] : await transaction.rows(rowsQuery(template, requests));
         await transaction.commit();
-        return [transaction.bounds, isEmpty ? requests.map(() => []) : rows.map(rowsOf)];
-      } catch (error) {
+        const shapes = isEmpty ? requests.map(() => []) : rows.map(rowsOf);
+        return { bounds: transaction.bounds, shapes };
+      } catch {
         await transaction.rollback();
-        throw error;
+        return undefined;
       } finally {
         for (const { signal } of requests) signal.removeEventListener("abort", stop);
       }
@@ -188,6 +205,12 @@ export class SnapshotBatcher {
   #readAlone({ definition, placed, row, signal, resolve, reject }: Request): void {
     this.#reader.read(definition, placed, row, signal).then(resolve, reject);
   }
+}
+
+/** Whether nobody has given up; who has is told. A server that stops may have thousands in line. */
+function isWanted({ signal, reject }: Request): boolean {
+  if (signal.aborted) reject(asError(signal.reason));
+  return !signal.aborted;
 }
 
 async function deliverRows(

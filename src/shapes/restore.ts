@@ -39,8 +39,14 @@ export interface UnplacedShapes {
   readonly lsns: readonly Lsn[];
 }
 
+export interface RestoredShapes {
+  readonly unplaced: UnplacedShapes;
+  /** To be removed before anything is appended: see `removeUnusableShapes`. */
+  readonly unusable: readonly StorageKey[];
+}
+
 /** @throws {LitzError} CORE_MEMORY_EXHAUSTED when the shapes do not fit in the core's budget. */
-export async function restoreShapes(options: RestoreOptions): Promise<UnplacedShapes> {
+export async function restoreShapes(options: RestoreOptions): Promise<RestoredShapes> {
   const { logger, registry, router, store, templates } = options;
   const { position } = store;
   const ids: ShapeId[] = [];
@@ -49,7 +55,7 @@ export async function restoreShapes(options: RestoreOptions): Promise<UnplacedSh
   const unusable = new UnusableTemplates();
 
   await store.restore((key, hash, text, constants, snapshotLsn): LogSlot | undefined => {
-    const acquired = unusable.try(text, () => {
+    const acquired = unusable.try(key, text, () => {
       const template = templates.find(text)?.template ?? parseTemplate(text);
       return { template, live: templates.acquire(template) };
     });
@@ -71,22 +77,36 @@ export async function restoreShapes(options: RestoreOptions): Promise<UnplacedSh
     }
     return registry.slotOf(id);
   });
-  if (unusable.shapeCount > 0) {
-    const { reason, shapeCount } = unusable;
-    logger.warn({ shapes: shapeCount, reason }, "stored shapes cannot be used and are removed");
+  if (unusable.keys.length > 0) {
+    const { reason, keys } = unusable;
+    logger.warn({ shapes: keys.length, reason }, "stored shapes cannot be used and are removed");
   }
-  return { ids, keys, lsns };
+  return { unplaced: { ids, keys, lsns }, unusable: unusable.keys };
 }
+
+/** Resolves when that is durable: another version must not find them, with a gap in their logs. */
+export async function removeUnusableShapes(
+  unusable: readonly StorageKey[],
+  store: Pick<ShapeStore, "removeShape">,
+): Promise<void> {
+  for (let first = 0; first < unusable.length; first += REMOVALS_PER_SYNC) {
+    const keys = unusable.slice(first, first + REMOVALS_PER_SYNC);
+    await Promise.all(keys.map((key) => store.removeShape(key)));
+  }
+}
+
+/** Some 30 B of journal each. */
+const REMOVALS_PER_SYNC = 10_000;
 
 /** Templates that this version cannot read or run, or that contradict those of the same table. */
 class UnusableTemplates {
   readonly #texts = new Set<string>();
-  /** Of these templates. */
-  shapeCount = 0;
+  /** Of the shapes of these templates. */
+  readonly keys: StorageKey[] = [];
   /** What is wrong with the first. */
   reason: string | undefined;
 
-  try<Result>(text: string, use: () => Result): Result | undefined {
+  try<Result>(key: StorageKey, text: string, use: () => Result): Result | undefined {
     if (!this.#texts.has(text)) {
       try {
         return use();
@@ -96,7 +116,7 @@ class UnusableTemplates {
         this.reason ??= error.message;
       }
     }
-    this.shapeCount += 1;
+    this.keys.push(key);
     return undefined;
   }
 }

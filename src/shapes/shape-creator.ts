@@ -155,17 +155,17 @@ export class ShapeCreator {
   }
 
   async #create(definition: ShapeDefinition): Promise<ShapeRef> {
-    const { boundaries, onSchemaChanged, publish, store } = this.#options;
-    const { table } = definition.template;
+    const { boundaries, publish, store } = this.#options;
     try {
-      await publish(table);
+      await publish(definition.template.table);
       const key = store.issueKey();
       const creation = await boundaries.run(() => this.#register(definition, key));
-      // Both fail for the same reason at times; whichever comes first says more.
-      await Promise.race([creation.durable, creation.started.then(() => creation.durable)]);
+      // A snapshot that fails takes the shape with it, perhaps before that is durable.
+      const begun = creation.started.then(() => creation.durable, failedEarly);
+      await Promise.race([creation.durable, begun]);
       return creation;
     } catch (error) {
-      if (isSchemaChange(error)) await onSchemaChanged(table);
+      if (isSchemaChange(error)) await this.#reconsider(definition);
       throw error;
     }
   }
@@ -231,8 +231,10 @@ export class ShapeCreator {
         () => this.#forget(creation),
         async (thrown: unknown) => {
           const error = asError(stop.signal.aborted ? stop.signal.reason : thrown);
+          // Before anybody is told, who would come back and be answered the same.
+          if (isSchemaChange(error)) await this.#reconsider(definition);
           fail(error);
-          await this.#giveUp(creation, definition, writer, error);
+          await this.#giveUp(creation, writer, error);
         },
       )
       .catch((error: unknown) => {
@@ -286,19 +288,20 @@ export class ShapeCreator {
     started();
   }
 
-  async #giveUp(
-    creation: Creation,
-    { template: { table } }: ShapeDefinition,
-    writer: SnapshotWriter,
-    error: Error,
-  ): Promise<void> {
-    const { cleaner, logger, onSchemaChanged, registry } = this.#options;
+  async #giveUp(creation: Creation, writer: SnapshotWriter, error: Error): Promise<void> {
+    const { cleaner, logger, registry } = this.#options;
     const handle = registry.handleForLog(creation.id);
     logger.warn({ handle, error: error.message }, "a snapshot failed; its shape is removed");
     await writer.abort(error);
     this.#forget(creation);
     await cleaner.remove(creation.id, creation.generation);
-    if (isSchemaChange(error)) await onSchemaChanged(table);
+  }
+
+  async #reconsider({ template: { table } }: ShapeDefinition): Promise<void> {
+    await this.#options.onSchemaChanged(table).catch((error: unknown) => {
+      const { message } = asError(error);
+      this.#options.logger.warn({ error: message }, "a table that changed was not looked at again");
+    });
   }
 
   #forget(creation: Creation): void {
@@ -321,6 +324,14 @@ class SnapshotTooEarly extends LitzError {
       retryAfterSeconds: 1,
     });
   }
+}
+
+/** So that the snapshot's failure is not taken for one to record the shape. */
+function failedEarly(cause: unknown): never {
+  throw new LitzError("the snapshot failed before the shape was durable", {
+    code: "SNAPSHOT_FAILED_EARLY",
+    cause,
+  });
 }
 
 /** What the catalog said of a table is not true any more. */

@@ -89,7 +89,8 @@ export interface ShapeService {
    * The shape of this definition, created if there is none. Concurrent calls for one definition
    * create one shape. Resolves when the shape is durable; its snapshot may still be under way.
    *
-   * @throws {LitzError} 503 when it cannot be created now.
+   * @throws {LitzError} 503 when it cannot be created now; SNAPSHOT_FAILED_EARLY, whose cause is
+   *   what `snapshotStarted` would have thrown.
    */
   findOrCreate(definition: ShapeDefinition): Promise<ServedShape>;
 

@@ -26,8 +26,8 @@ export interface ShapeRecord {
 
 /**
  * Receives every shape that survived, in ascending order of keys, and answers with the slot that it
- * shall have from now on. The slot's `lastSeq` is undefined at that moment. Undefined: the shape is
- * of no use any more, and is removed.
+ * shall have from now on. The slot's `lastSeq` is undefined at that moment. Undefined: it gets
+ * none, because it is of no use any more; whoever says so removes it.
  */
 export type RestoreVisitor = (
   key: StorageKey,
@@ -56,8 +56,7 @@ export interface ShapeStore {
   /**
    * Visits every complete shape, then files what the journal holds beyond the last checkpoint. To
    * be called once, before anything is appended. Shapes whose snapshot was never completed are
-   * gone: their handles are unknown from now on. So are those that `visit` refuses, whose removal
-   * is durable when this resolves. Asynchronous because what the journal holds may be
+   * gone: their handles are unknown from now on. Asynchronous because what the journal holds may be
    * more than the posting buffer: then a checkpoint is written on the way.
    */
   restore(visit: RestoreVisitor): Promise<void>;
@@ -71,9 +70,10 @@ export interface ShapeStore {
   /**
    * Records that a shape is gone and frees its snapshot. Resolves when durable. Readers that are
    * in the middle of the log may finish.
-   * REQUIRES: the slot stays this shape's until then, and nothing is appended for the key any more.
+   * REQUIRES: the slot, if it has one, stays this shape's until then, and nothing is appended for
+   * the key any more.
    */
-  removeShape(key: StorageKey, slot: LogSlot): Promise<void>;
+  removeShape(key: StorageKey, slot?: LogSlot): Promise<void>;
 
   /**
    * The definition of a shape by its key: the way from a handle alone. Undefined: no such shape.

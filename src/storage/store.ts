@@ -37,9 +37,6 @@ import type {
   SnapshotWriter,
 } from "./storage.ts";
 
-/** Of shapes that are refused at a restore: some 30 B of journal each. */
-const REMOVALS_PER_SYNC = 10_000;
-
 const NO_BYTES = new Uint8Array(0);
 
 /** What `/admin/memory` shows of storage. */
@@ -164,7 +161,6 @@ export class Store implements ShapeStore {
     for (const { change } of recovered.changes) this.#catalog.apply(change);
     const slots = new RestoredSlots();
     const incomplete: number[] = [];
-    const refused: StorageKey[] = [];
     this.#catalog.visitAll((key, hash, templateId, constants, snapshotLsn) => {
       if (snapshotLsn === undefined) {
         incomplete.push(key);
@@ -172,8 +168,7 @@ export class Store implements ShapeStore {
       }
       const template = this.#catalog.templateText(templateId);
       const slot = visit(key as StorageKey, hash, template, constants, snapshotLsn);
-      if (slot === undefined) refused.push(key as StorageKey);
-      else slots.add(key, slot);
+      if (slot !== undefined) slots.add(key, slot);
     });
     // Not recorded: the next start would find them incomplete again.
     for (const key of incomplete) this.#catalog.apply({ type: "removed", key });
@@ -183,9 +178,6 @@ export class Store implements ShapeStore {
       this.#checkpoints.countBytes(bytes),
     );
     this.#checkpoints.considerStart();
-    while (refused.length > 0) {
-      await Promise.all(refused.splice(-REMOVALS_PER_SYNC).map((key) => this.removeShape(key)));
-    }
   }
 
   issueKey(): StorageKey {

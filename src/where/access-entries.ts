@@ -48,6 +48,22 @@ export function accessEntries(where: WhereTemplate, constants: Constants): Acces
   });
 }
 
+/** An upper bound of the bytes of all entries, without making them. */
+export function entriesSizeMax(where: WhereTemplate, constants: Constants): number {
+  return where.entries.reduce((sum, recipe) => {
+    if (!("values" in recipe)) return sum;
+    let repeated = 0;
+    let listed = 0;
+    for (const value of recipe.values) {
+      if (value.is === "elements") listed += constants[value.index]!.length;
+      else
+        repeated += Buffer.byteLength(value.is === "text" ? value.text : constants[value.index]!);
+    }
+    // An element takes a character and a comma at least.
+    return sum + 3 * listed + repeated * (1 + listed / 2);
+  }, 0);
+}
+
 function boundOf({ index, isInclusive }: EntryBound, constants: Constants): AccessBound {
   return { value: constants[index]!, isInclusive };
 }

@@ -304,7 +304,8 @@ function elements({ operation, args: [left, right], hint }: CallNode): Candidate
     return undefined;
   }
   const kind = EQUALITY[column.type.slice(0, -2)];
-  if (kind === undefined || column.type !== constant.type) return undefined;
+  // The blanks of a padded element may be more than the core has room to read it.
+  if (kind === undefined || kind === "padded" || column.type !== constant.type) return undefined;
   const access: Access = { type: "elements", column: column.column, kind };
   const value = (isAnyOne: boolean): EntryValue => {
     return { is: "elements", index: constant.index, type: constant.type, isAnyOne };

@@ -153,9 +153,18 @@ function logic(scope: Scope, { boolop, args = [], location }: BoolExpr): Operand
 function nullTest(scope: Scope, { arg, nulltesttype, location }: NullTest): Operand {
   const operand = scope.analyse(arg!);
   const { expression } = isUnknown(operand) ? scope.adopt(operand, "text") : operand;
+  refuseRow(scope, operand);
   const isNegated = nulltesttype === "IS_NOT_NULL";
   const test: Expression = { node: "isNull", arg: expression, isNegated };
   return truth(scope.compute(test, location), location, isNegated ? "IS NOT NULL" : "IS NULL");
+}
+
+/** A row is NULL if all its fields are, and not NULL if none is (manual, 9.2). */
+function refuseRow(scope: Scope, { expression, location, name }: Operand): void {
+  if (expression.node !== "column" || scope.facts.isForPostgres === true) return;
+  const { typeKind, dimensionCount } = scope.table.columns[expression.column]!;
+  if (typeKind !== "c" || dimensionCount > 0) return;
+  throw scope.errorAt(location, `${name} cannot be tested for NULL: its type is composite`);
 }
 
 const TESTS = {

@@ -12,8 +12,10 @@ import type {
   ReplicaMode,
   ShapeDefinition,
   ShapeTemplate,
+  WhereTemplate,
 } from "../model/shape-definition.ts";
 import type { Table } from "../model/table.ts";
+import { entriesSizeMax } from "./access-entries.ts";
 import { analyseWhere } from "./analyse.ts";
 import { selectColumns, type ColumnList } from "./column-selection.ts";
 import { DefinitionCache } from "./definition-cache.ts";
@@ -42,6 +44,9 @@ const NO_FACTS: WhereFacts = { publishesGeneratedColumns: false };
 /** Of all constants together. The core takes a megabyte; a `where` of this size is the largest. */
 const CONSTANTS_SIZE_MAX = 65_536;
 
+/** Of all entries of a shape: `a = ANY ($1) AND b = $2` repeats the text in each entry. */
+const ENTRIES_SIZE_MAX = 1024 * 1024;
+
 const definitions = new DefinitionCache();
 
 /**
@@ -56,7 +61,7 @@ export function defineShape(
   const parameters = numberedParameters(request);
   const key = keyOf(request, facts, parameters);
   const known = definitions.find(table, key, parameters ?? []);
-  if (known !== undefined && isSmall(known.constants)) return known;
+  if (known !== undefined && isSmall(known.template.where, known.constants)) return known;
 
   const columns = columnsOf(table, request, facts);
   const filter = request.where === undefined ? undefined : readWhere(table, request, facts);
@@ -117,14 +122,16 @@ function readWhere(table: Table, { where, params }: ShapeRequest, facts: WhereFa
   const parameters = readParameters(params);
   const { expression, parameterCount } = analyseWhere(clause, table, parameters, facts);
   const lifted = liftWhere(normalise(expression, facts), table);
-  if (lifted !== undefined && !isSmall(lifted.constants)) {
-    const limit = `maximum size of ${CONSTANTS_SIZE_MAX} bytes`;
-    throw new InvalidParameter("params", `the constants are bigger than ${limit}`);
+  if (lifted !== undefined && !isSmall(lifted.where, lifted.constants)) {
+    const limit = `bigger than maximum size of ${CONSTANTS_SIZE_MAX} bytes`;
+    const reason = `the constants are ${limit}, or a long list stands beside a long text`;
+    throw new InvalidParameter("params", reason);
   }
   return { lifted, parameterCount };
 }
 
-function isSmall(constants: Constants): boolean {
+function isSmall(where: WhereTemplate | undefined, constants: Constants): boolean {
   const size = constants.reduce((sum, constant) => sum + Buffer.byteLength(constant), 0);
-  return size <= CONSTANTS_SIZE_MAX;
+  if (size > CONSTANTS_SIZE_MAX) return false;
+  return where === undefined || entriesSizeMax(where, constants) <= ENTRIES_SIZE_MAX;
 }

@@ -152,7 +152,28 @@ function column(index: number, type: string): Compute {
 
 function constant(index: number, type: string): Compute {
   const { parse } = typeNamed(type);
-  return (frame) => parse(frame.constants[index]!);
+  const read = remembering(parse);
+  return (frame) => read(frame.constants[index]!);
+}
+
+/**
+ * Constants that are worth a look-up by their text: reading a long one takes up to a millisecond.
+ */
+const LONG = 64;
+const REMEMBERED_MAX = 64;
+
+function remembering(parse: (text: string) => Value): (text: string) => Value {
+  const known = new Map<string, Value>();
+  return (text) => {
+    if (text.length < LONG) return parse(text);
+    let value = known.get(text);
+    if (value === undefined) {
+      value = parse(text);
+      if (known.size === REMEMBERED_MAX) known.delete(known.keys().next().value!);
+      known.set(text, value);
+    }
+    return value;
+  };
 }
 
 function constantly(value: Value | null): Compute {

@@ -112,6 +112,20 @@ test("an entry that is set again while its bucket expires waits anew", () => {
   assert.deepEqual(told, ["first", "second"]);
 });
 
+test("an entry that is cleared while its bucket expires is not told", () => {
+  const timers = new ManualTimers();
+  const ring = new LaneRing(timers, TICK_MS, LONGEST_MS);
+  const second: RingEntry = { bucket: NO_BUCKET, place: 0, expire: () => assert.fail("cleared") };
+  const first: RingEntry = { bucket: NO_BUCKET, place: 0, expire: () => ring.clear(second) };
+  ring.set(first, TICK_MS);
+  ring.set(second, TICK_MS);
+  timers.tick!();
+  timers.tick!();
+  assert.equal(second.bucket, NO_BUCKET);
+  assert.equal(ring.count, 0);
+  assert.equal(timers.tick, undefined);
+});
+
 test("turns do so much each, in order, and others come between", async () => {
   const turns = new LaneTurns(4);
   const done: string[] = [];

@@ -101,6 +101,24 @@ test("what is complete already takes no lock", async () => {
   await other.query("ROLLBACK");
 });
 
+test("a table whose writers were not waited for does not count as published", async () => {
+  const publication = open();
+  await publication.ensureExists();
+  await database.query("ALTER TABLE one REPLICA IDENTITY FULL");
+  const one = await find("one");
+  const writer = await database.connect();
+  // Postgres will not send this row, whenever it is committed.
+  await writer.query("BEGIN; INSERT INTO one VALUES (1)");
+  try {
+    await assert.rejects(publication.ensure(one), { code: "POSTGRES_LOCK_TIMEOUT" });
+    assert.deepEqual(await members(), []);
+  } finally {
+    await writer.query("COMMIT");
+  }
+  await publication.ensure(one);
+  assert.deepEqual(await members(), ["one f"]);
+}, 20_000);
+
 test("a publication of all tables, or of a schema, has every table already", async () => {
   for (const what of ["ALL TABLES", "TABLES IN SCHEMA public"]) {
     await database.query(`CREATE PUBLICATION ${QUOTED} FOR ${what}`);

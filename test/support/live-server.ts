@@ -4,6 +4,7 @@
  */
 
 import { readConfig } from "../../src/config.ts";
+import type { Logger } from "../../src/lib/logger.ts";
 import { PipelineService } from "../../src/sync-service.ts";
 import { makeTemporaryDirectory } from "../../src/storage/temporary-directory.ts";
 import type { TestDatabase } from "./postgres.ts";
@@ -36,15 +37,19 @@ export function settingsFor(database: DatabaseAddress, directory: string, settin
   };
 }
 
-/** @param directory where storage is; a temporary one unless given. */
+/**
+ * @param directory where storage is; a temporary one unless given.
+ * @param logger takes what is logged; nobody unless given.
+ */
 export async function startServer(
   database: DatabaseAddress,
   settings: Settings = {},
   directory?: string,
+  logger?: Logger,
 ): Promise<LiveServer> {
   const temporary = directory === undefined ? makeTemporaryDirectory() : undefined;
   const config = readConfig(settingsFor(database, directory ?? temporary!.path, settings));
-  const service = new PipelineService({ config });
+  const service = new PipelineService({ config, ...(logger && { logger }) });
   const app = service.httpServer();
   const url = await app.listen({ port: 0, host: "127.0.0.1" });
   await service.start();

@@ -213,11 +213,12 @@ export class MemoryShapeService implements ShapeService {
     return [...this.#shapes.values()].find((shape) => shape.handle === handle)?.definition;
   }
 
-  async remove(handle: ShapeHandle): Promise<void> {
+  /** @param why what its readers run into, when it is not that the shape was removed. */
+  async remove(handle: ShapeHandle, why?: Error): Promise<void> {
     for (const [identity, shape] of this.#shapes) {
       if (shape.handle !== handle) continue;
       this.#shapes.delete(identity);
-      shape.removed();
+      shape.removed(why);
     }
     return Promise.resolve();
   }
@@ -281,9 +282,9 @@ class MemoryShape implements ServedShape, ShapeLog {
     this.#wake("changed");
   }
 
-  removed(): void {
+  removed(why?: Error): void {
     this.isCurrent = false;
-    this.#failure = new LitzError("gone", { code: "SHAPE_GONE", httpStatus: 409 });
+    this.#failure = why ?? new LitzError("gone", { code: "SHAPE_GONE", httpStatus: 409 });
     this.#notify();
     this.#wake("removed");
   }

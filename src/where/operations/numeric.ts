@@ -1,18 +1,28 @@
-/** Arithmetic of numeric (manual, section 9.3), which `values/decimal.ts` does. */
+/**
+ * Arithmetic of numeric (manual, section 9.3), which `values/decimal.ts` does.
+ *
+ * As for texts, a result that a few characters of SQL could make as long as they like is bounded,
+ * lower than in Postgres: a clause may have hundreds of operators, each evaluated for every row.
+ */
 
 import { Decimal } from "../values/decimal.ts";
+import { EvaluationError, SQL_STATE } from "../values/errors.ts";
 import { binary, fn, prefix, refused, type Operation } from "./operation.ts";
 
 const ONE = Decimal.of(1n);
 
+/** Of a result, before and behind the point. */
+const DIGITS_MAX = 4_000;
+const COEFFICIENT_LIMIT = 10n ** BigInt(DIGITS_MAX);
+
 export const NUMERIC_OPERATIONS: readonly Operation[] = [
-  binary("+", "numeric", "numeric", "numeric", (a, b) => a.add(b)),
-  binary("-", "numeric", "numeric", "numeric", (a, b) => a.subtract(b)),
-  binary("*", "numeric", "numeric", "numeric", (a, b) => a.multiply(b)),
-  binary("/", "numeric", "numeric", "numeric", (a, b) => a.divide(b)),
-  binary("%", "numeric", "numeric", "numeric", (a, b) => a.remainder(b)),
-  fn("mod", ["numeric", "numeric"], "numeric", (a, b) => a.remainder(b)),
-  fn("div", ["numeric", "numeric"], "numeric", (a, b) => a.integerQuotient(b)),
+  binary("+", "numeric", "numeric", "numeric", (a, b) => bounded(a.add(b))),
+  binary("-", "numeric", "numeric", "numeric", (a, b) => bounded(a.subtract(b))),
+  binary("*", "numeric", "numeric", "numeric", (a, b) => bounded(a.multiply(b))),
+  binary("/", "numeric", "numeric", "numeric", (a, b) => bounded(a.divide(b))),
+  binary("%", "numeric", "numeric", "numeric", (a, b) => bounded(a.remainder(b))),
+  fn("mod", ["numeric", "numeric"], "numeric", (a, b) => bounded(a.remainder(b))),
+  fn("div", ["numeric", "numeric"], "numeric", (a, b) => bounded(a.integerQuotient(b))),
   prefix("+", "numeric", "numeric", (a) => a),
   prefix("-", "numeric", "numeric", (a) => a.negate()),
   prefix("@", "numeric", "numeric", (a) => a.abs()),
@@ -27,6 +37,14 @@ export const NUMERIC_OPERATIONS: readonly Operation[] = [
   fn("sign", ["numeric"], "numeric", signOf),
   ...refusals(),
 ];
+
+/** @throws {EvaluationError} it has too many digits. */
+function bounded(value: Decimal): Decimal {
+  const { coefficient } = value;
+  if (coefficient < COEFFICIENT_LIMIT && coefficient > -COEFFICIENT_LIMIT) return value;
+  const message = `a result of numeric has more than ${DIGITS_MAX} digits`;
+  throw new EvaluationError(message, SQL_STATE.programLimitExceeded);
+}
 
 function signOf(value: Decimal): Decimal {
   if (value.isNaN || value.sign === 0) return value.isNaN ? value : Decimal.ZERO;

@@ -87,7 +87,7 @@ const grammars: Record<string, readonly (readonly string[])[]> = {
     SIGNS,
     ["", "", ...NUMBERS, ...LARGE, ...RADIX, ...WORDS],
     FRACTIONS,
-    [...EXPONENTS, "e131071", "e131072", "e-16383", "e-16384", "e1073741823", "e1073741824"],
+    [...EXPONENTS, "e1000", "e-1000", "e1073741823", "e1073741824"],
     SPACES,
   ],
   float4: [

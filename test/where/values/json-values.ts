@@ -5,7 +5,7 @@ import fc from "fast-check";
 const number = fc.oneof(
   fc.integer({ min: -2, max: 3 }).map(String),
   fc.constantFrom("1.0", "1.00", "10e-1", "0.1e1", "-0", "-0.0", "0e9", "1E+2", "100", "1e-3"),
-  fc.constantFrom("12345678901234567890.123456789", "1e400", "9007199254740993", "1e-400"),
+  fc.constantFrom("12345678901234567890.123456789", "1e40", "9007199254740993", "1e-40"),
 );
 const brokenNumber = fc.constantFrom("01", "1.", ".5", "+1", "1e", "-", "0x1", "NaN", "1_0", "1a");
 const character = fc.oneof(
