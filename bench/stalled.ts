@@ -9,14 +9,10 @@
  * collection while they stall; then the time is taken until the last of them has been reset.
  */
 
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import pg from "pg";
-import { startEmbeddedPostgres } from "../src/postgres/embedded.ts";
 import { describeEnvironment } from "./environment.ts";
+import { withRealServer } from "./real-server.ts";
 import type { ReaderOrder } from "./stalled-readers.ts";
 import type { ServerOrder, ServerReport } from "./waiting-server.ts";
 import { Worker } from "./worker.ts";
@@ -38,37 +34,22 @@ const STALLED_TIMEOUT_MS = 15_000;
 const SETTLE_MS = 4_000;
 
 async function main(): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "litz-stalled-"));
-  // Postgres may run as somebody else.
-  chmodSync(directory, 0o755);
-  const postgres = await startEmbeddedPostgres({
-    directory: join(directory, "postgres"),
-    durable: false,
-    settings: { wal_level: "logical" },
-  });
-  const server = new Worker<ServerOrder, ServerReport>("./waiting-server.ts", {
-    DATABASE_URL: postgres.url,
-    ELECTRIC_INSECURE: "true",
-    ELECTRIC_STORAGE_DIR: join(directory, "storage"),
+  const settings = {
     ELECTRIC_MAX_CONCURRENT_REQUESTS: '{"initial":100000,"existing":100000}',
     LITZ_STALLED_READER_TIMEOUT: `${STALLED_TIMEOUT_MS}ms`,
+  };
+  await withRealServer(settings, async (database, server) => {
+    const readers = new Worker<ReaderOrder, unknown>("./stalled-readers.ts");
+    try {
+      await database.query("CREATE TABLE items (id int PRIMARY KEY, text text)");
+      await database.query(
+        `INSERT INTO items SELECT n, (${TEXT_SQL}) FROM generate_series(1, ${CHUNK_ROWS}) n`,
+      );
+      await measure(server, readers);
+    } finally {
+      readers.stop();
+    }
   });
-  const readers = new Worker<ReaderOrder, unknown>("./stalled-readers.ts");
-  const database = new pg.Client({ connectionString: postgres.url });
-  try {
-    await database.connect();
-    await database.query("CREATE TABLE items (id int PRIMARY KEY, text text)");
-    await database.query(
-      `INSERT INTO items SELECT n, (${TEXT_SQL}) FROM generate_series(1, ${CHUNK_ROWS}) n`,
-    );
-    await measure(server, readers);
-  } finally {
-    await database.end();
-    readers.stop();
-    server.stop();
-    await postgres.stop();
-    rmSync(directory, { recursive: true, force: true });
-  }
 }
 
 async function measure(

@@ -15,15 +15,12 @@
  * out (nobody asks again before all have theirs) and, apart from that, while all ask again.
  */
 
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import pg from "pg";
-import { startEmbeddedPostgres } from "../src/postgres/embedded.ts";
+import type pg from "pg";
 import { describeEnvironment } from "./environment.ts";
 import { median } from "./measure.ts";
+import { withRealServer } from "./real-server.ts";
 import type { ClientOrder, ClientReport } from "./waiting-clients.ts";
 import type { ServerOrder, ServerReport } from "./waiting-server.ts";
 import { Worker } from "./worker.ts";
@@ -44,37 +41,23 @@ const roundCount = Number(values.rounds);
 const mode = values.mode === "sse" ? "sse" : "poll";
 
 async function main(): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "litz-waiting-"));
-  // Postgres may run as somebody else.
-  chmodSync(directory, 0o755);
-  const postgres = await startEmbeddedPostgres({
-    directory: join(directory, "postgres"),
-    durable: false,
-    settings: { wal_level: "logical" },
-  });
-  const server = new Worker<ServerOrder, ServerReport>("./waiting-server.ts", {
-    DATABASE_URL: postgres.url,
-    ELECTRIC_INSECURE: "true",
-    ELECTRIC_STORAGE_DIR: join(directory, "storage"),
+  const settings = {
     ELECTRIC_MAX_CONCURRENT_REQUESTS: '{"initial":1000000,"existing":1000000}',
     ELECTRIC_LONG_POLL_TIMEOUT: "600000",
     ELECTRIC_SSE_TIMEOUT: "600000",
+  };
+  await withRealServer(settings, async (database, server) => {
+    const clients = Array.from(
+      { length: clientCount },
+      () => new Worker<ClientOrder, ClientReport>("./waiting-clients.ts"),
+    );
+    try {
+      await database.query("CREATE TABLE items (id int PRIMARY KEY, shape int, text text)");
+      await measure(database, server, clients);
+    } finally {
+      for (const client of clients) client.stop();
+    }
   });
-  const clients = Array.from(
-    { length: clientCount },
-    () => new Worker<ClientOrder, ClientReport>("./waiting-clients.ts"),
-  );
-  const database = new pg.Client({ connectionString: postgres.url });
-  try {
-    await database.connect();
-    await database.query("CREATE TABLE items (id int PRIMARY KEY, shape int, text text)");
-    await measure(database, server, clients);
-  } finally {
-    await database.end();
-    for (const worker of [...clients, server]) worker.stop();
-    await postgres.stop();
-    rmSync(directory, { recursive: true, force: true });
-  }
 }
 
 async function measure(
