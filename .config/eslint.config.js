@@ -21,4 +21,12 @@ export default tseslint.config(
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
     },
   },
+  {
+    files: ["src/console/**"],
+    languageOptions: {
+      parserOptions: {
+        project: [new URL("../src/console/tsconfig.json", import.meta.url).pathname],
+      },
+    },
+  },
 );

@@ -18,6 +18,7 @@ import * as accesses from "./access";
 import { Access } from "./access";
 import * as key from "./access-key";
 import { FOUND, INVALID, REFUSED } from "./access-key";
+import * as gramText from "./gram-text";
 import * as idSet from "./id-set";
 import * as literal from "./literal";
 import * as membershipIndex from "./membership-index";
@@ -72,7 +73,7 @@ export function add(access: Access, entry: usize, id: u32): u32 {
   // A row of the index holds one reference to its key, whatever the number of its ids.
   if (change != membershipIndex.CHANGED_ROW) key.release(access, value);
   if (change == membershipIndex.REFUSED) return REFUSED;
-  if (change != membershipIndex.UNCHANGED) access.entryCount += 1;
+  if (change != membershipIndex.UNCHANGED) accesses.countEntries(access, 1);
   return FOUND;
 }
 
@@ -82,20 +83,20 @@ export function remove(access: Access, entry: usize, id: u32): void {
   cursor = entry + HEAD_SIZE;
   if (type == accesses.RANGE) {
     if (!readRange(access, entry) || isEmpty) return;
-    if (rangeIndex.remove(accesses.treeOf(access), lo, hi, id)) access.entryCount -= 1;
+    if (rangeIndex.remove(accesses.treeOf(access), lo, hi, id)) accesses.countEntries(access, -1);
     return;
   }
   if (type == accesses.ALL) {
     if (!idSet.has(access.set, id)) return;
     access.set = idSet.remove(access.set, id);
-    access.entryCount -= 1;
+    accesses.countEntries(access, -1);
     return;
   }
   if (readKey(access, type, false) != FOUND) return;
   const value = key.last();
   const change = membershipIndex.remove(access.id, value, id);
   if (change == membershipIndex.CHANGED_ROW) key.release(access, value);
-  if (change != membershipIndex.UNCHANGED) access.entryCount -= 1;
+  if (change != membershipIndex.UNCHANGED) accesses.countEntries(access, -1);
 }
 
 function addToAll(access: Access, id: u32): u32 {
@@ -103,7 +104,7 @@ function addToAll(access: Access, id: u32): u32 {
   const set = idSet.add(access.set, id);
   if (set == idSet.NONE) return REFUSED;
   access.set = set;
-  access.entryCount += 1;
+  accesses.countEntries(access, 1);
   return FOUND;
 }
 
@@ -113,9 +114,18 @@ function addToAll(access: Access, id: u32): u32 {
 function readKey(access: Access, type: u32, isNew: bool): u32 {
   if (type == accesses.EQUALITY) return readTerms(access, isNew);
   readText();
+  if (accesses.isOfViews(access)) {
+    return literal.readInt(textAddress, textSize) ? readNumber(<u64>literal.lastInt()) : INVALID;
+  }
   if (type == accesses.NULL) {
     const isNull = textSize == 1 && <u32>load<u8>(textAddress) == LETTER_T;
     return readNumber(isNull ? IS_NULL : IS_NOT_NULL);
+  }
+  if (type == accesses.GRAMS) {
+    if (textSize != accesses.kindOf(access)) return INVALID;
+    const gram = gramText.numberOf(textAddress, textSize);
+    if (isNew) gramText.note(accesses.filterOf(access), gram);
+    return readNumber(gram);
   }
   return readValue(type == accesses.PATH ? literal.TEXT : accesses.kindOf(access), isNew);
 }
@@ -159,7 +169,7 @@ function addRange(access: Access, entry: usize, id: u32): u32 {
   if (isEmpty) return FOUND;
   const change = rangeIndex.add(accesses.treeOf(access), lo, hi, id);
   if (change == rangeIndex.REFUSED) return REFUSED;
-  if (change == rangeIndex.CHANGED) access.entryCount += 1;
+  if (change == rangeIndex.CHANGED) accesses.countEntries(access, 1);
   return FOUND;
 }
 

@@ -110,7 +110,7 @@ export function releaseTerms(access: Access, count: u32): void {
 /** Gives back what the interning of a key of this access took. */
 export function release(access: Access, value: u64): void {
   const type = accesses.typeOf(access);
-  if (type == accesses.NULL) return;
+  if (type == accesses.NULL || type == accesses.GRAMS || accesses.isOfViews(access)) return;
   if (type == accesses.ELEMENTS || type == accesses.PATH) {
     const isBytes = type == accesses.PATH || !literal.isNumber(accesses.kindOf(access));
     if (isBytes) valueStore.release(<u32>value);

@@ -32,7 +32,10 @@ import {
   OWNER_PENDING_POSTINGS,
   OWNER_RANGE_INDEX,
   OWNER_SHAPE_TABLE,
+  OWNER_SUBQUERY_INDEX,
+  OWNER_VALUE_COUNTS,
   OWNER_VALUE_STORE,
+  OWNER_VIEW_HISTORY,
 } from "./owners";
 import * as membershipIndex from "./membership-index";
 import * as pagePool from "./page-pool";
@@ -41,7 +44,10 @@ import * as partitionMap from "./partition-map";
 import * as pendingPostings from "./pending-postings";
 import * as rangeIndex from "./range-index";
 import * as shapeTable from "./shape-table";
+import * as subqueryIndex from "./subquery-index";
+import * as valueCounts from "./value-counts";
 import * as valueStore from "./value-store";
+import * as viewHistory from "./view-history";
 
 /** How many things an owner keeps. */
 export function entries(owner: u32): u32 {
@@ -75,6 +81,12 @@ export function entries(owner: u32): u32 {
       return definitionIndex.count();
     case OWNER_ACCESSES:
       return accesses.count();
+    case OWNER_SUBQUERY_INDEX:
+      return subqueryIndex.count();
+    case OWNER_VALUE_COUNTS:
+      return valueCounts.count();
+    case OWNER_VIEW_HISTORY:
+      return viewHistory.count();
     default:
       return pagePool.pagesOf(owner);
   }
@@ -114,6 +126,12 @@ export function liveBytes(owner: u32): usize {
       return definitionIndex.liveBytes();
     case OWNER_ACCESSES:
       return accesses.liveBytes();
+    case OWNER_SUBQUERY_INDEX:
+      return subqueryIndex.liveBytes();
+    case OWNER_VALUE_COUNTS:
+      return valueCounts.liveBytes();
+    case OWNER_VIEW_HISTORY:
+      return viewHistory.liveBytes();
     default:
       return <usize>pagePool.pagesOf(owner) * PAGE_SIZE;
   }

@@ -65,12 +65,12 @@ class Head {
 const HEAD_SIZE: usize = 24;
 if (offsetof<Head>() != HEAD_SIZE) ERROR("a Head must be HEAD_SIZE bytes");
 
-const POOLS_MAX: u32 = 24;
+const POOLS_MAX: u32 = 32;
 const BINS: usize = 32;
 const POOL_SIZE: usize = 88;
 if (offsetof<Pool>() != BINS) ERROR("the bins must follow the fields of a Pool");
 
-const pools: usize = memory.data(2112, 8);
+const pools: usize = memory.data(2816, 8);
 
 /** Creates a pool of blocks in granules of 8, 16, 32 or 64 bytes. */
 export function create(owner: u32, granule: u32): usize {

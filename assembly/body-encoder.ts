@@ -22,11 +22,12 @@
  * Allocates nothing. Everything goes through `json-writer`, which knows when the region is full.
  */
 
-import { projectedColumn, Projection, Relation } from "./condition-tree";
 import * as json from "./json-writer";
+import { columnAt, FULL, Projection } from "./projection";
 import * as record from "./record";
 import { ABSENT, NEW, OLD } from "./record";
-import { FLAG_BOOL, FLAG_KEY, memberAt, positionOf } from "./relation-columns";
+import { FLAG_BOOL, FLAG_KEY, memberAt, positionOf, RelationColumns } from "./relation-columns";
+import * as tagWriter from "./tag-writer";
 
 /** Operations, and how a half of a key change names the other. */
 export const INSERT: u32 = 0;
@@ -36,9 +37,14 @@ export const DELETE: u32 = 2;
 export const DELETE_MOVED: u32 = 3;
 /** The insert half of a key change. */
 export const INSERT_MOVED: u32 = 4;
+/** A row that a query found after a move of a subquery (protocol 14.5): of no transaction. */
+export const INSERT_FETCHED: u32 = 5;
 
 /** `{"key":`: what of a relation's prefix is not the key. */
 const KEY_OFFSET: usize = 7;
+
+/** `,"txids":[`, at the end of a relation's headers. */
+const TXIDS_SIZE: usize = 10;
 
 /** Which columns of a projection an object has. */
 const ALL: u32 = 0;
@@ -56,6 +62,7 @@ const OP_POSITION = json.spell('","op_position":');
 const KEY_CHANGE_TO = json.spell(',"key_change_to":');
 const KEY_CHANGE_FROM = json.spell(',"key_change_from":');
 const END = json.spell("}}");
+const END_FETCHED = json.spell(',"is_move_in":true}}');
 const NULL_VALUE = json.spell("null");
 const TRUE_VALUE = json.spell('"true"');
 const FALSE_VALUE = json.spell('"false"');
@@ -89,7 +96,7 @@ export function setTransaction(lsn: u64, xid: u32): void {
 }
 
 /** Whether a change's two rows have different keys. */
-export function isKeyChanged(relation: Relation): bool {
+export function isKeyChanged(relation: RelationColumns): bool {
   for (let part: u32 = 0; part < relation.keyCount; part += 1) {
     const column = load<u16>(relation.key + ((<usize>part) << 1));
     if (isChanged(relation, column)) return true;
@@ -98,30 +105,36 @@ export function isKeyChanged(relation: Relation): bool {
 }
 
 /**
- * Whether one of the projection's columns differs in the two rows: if none does, nothing is sent.
+ * Whether one of the projection's columns differs in the two rows, or one that its tags depend on:
+ * if none does, nothing is sent.
  */
 export function isVisible(projection: Projection): bool {
   for (let index: u32 = 0; index < projection.columnCount; index += 1) {
-    if (isChanged(projection.relation, projectedColumn(projection, index))) return true;
+    if (isChanged(projection.relation, columnAt(projection, index))) return true;
   }
-  return false;
+  return projection.tagsSize != 0 && tagWriter.isWhereChanged(projection);
 }
 
-/** Writes the body of a change for all shapes of a projection, where `json-writer` is open. */
-export function encode(operation: u32, projection: Projection, op: u32): void {
+/**
+ * Writes the body of a change for all shapes of a projection, where `json-writer` is open.
+ *
+ * @param active see `tag-writer.ts`; of a projection with tags.
+ */
+export function encode(operation: u32, projection: Projection, op: u32, active: usize): void {
   const relation = projection.relation;
+  const isFull = projection.mode == FULL;
   const isDelete = operation == DELETE || operation == DELETE_MOVED;
   const side = isDelete ? OLD : NEW;
   json.raw(relation.prefix, <usize>relation.prefixSize);
   writeKeyParts(relation, side);
 
   json.fragment(VALUE);
-  if (projection.isFull || !(isDelete || operation == UPDATE)) {
+  if (isFull || !(isDelete || operation == UPDATE)) {
     writeColumns(projection, side, ALL);
   } else {
     writeColumns(projection, side, isDelete ? KEYS : KEYS_AND_CHANGED);
   }
-  if (operation == UPDATE && projection.isFull) {
+  if (operation == UPDATE && isFull) {
     json.byte(BRACE);
     json.fragment(OLD_VALUE);
     writeColumns(projection, OLD, CHANGED);
@@ -129,12 +142,24 @@ export function encode(operation: u32, projection: Projection, op: u32): void {
 
   if (isDelete) json.fragment(DELETE_HEADERS);
   else json.fragment(operation == UPDATE ? UPDATE_HEADERS : INSERT_HEADERS);
-  json.raw(relation.headers, <usize>relation.headersSize);
-  json.raw(transaction, transactionSize);
-  json.decimal(<u64>op);
+  if (operation == INSERT_FETCHED) {
+    json.raw(relation.headers, <usize>relation.headersSize - TXIDS_SIZE);
+  } else {
+    json.raw(relation.headers, <usize>relation.headersSize);
+    json.raw(transaction, transactionSize);
+    json.decimal(<u64>op);
+  }
   if (operation == DELETE_MOVED) writeOtherKey(KEY_CHANGE_TO, relation, NEW);
   if (operation == INSERT_MOVED) writeOtherKey(KEY_CHANGE_FROM, relation, OLD);
-  json.fragment(END);
+  if (projection.tagsSize != 0) tagWriter.write(projection, tagsOf(operation), active);
+  json.fragment(operation == INSERT_FETCHED ? END_FETCHED : END);
+}
+
+/** Which tags a body has. */
+function tagsOf(operation: u32): u32 {
+  if (operation == UPDATE) return tagWriter.OF_NEW_AND_REMOVED;
+  if (operation == DELETE_MOVED) return tagWriter.OF_BOTH;
+  return operation == DELETE ? tagWriter.OF_OLD : tagWriter.OF_NEW;
 }
 
 /** Writes `"name":value` for the columns of a projection, without the braces around. */
@@ -142,7 +167,7 @@ function writeColumns(projection: Projection, side: u32, which: u32): void {
   const relation = projection.relation;
   let isFirst = true;
   for (let index: u32 = 0; index < projection.columnCount; index += 1) {
-    const column = projectedColumn(projection, index);
+    const column = columnAt(projection, index);
     const member = memberAt(relation, column);
     const flags = <u32>member.flags;
     if (which != ALL && !isWanted(relation, column, flags, which)) continue;
@@ -156,7 +181,7 @@ function writeColumns(projection: Projection, side: u32, which: u32): void {
   }
 }
 
-function isWanted(relation: Relation, column: u32, flags: u32, which: u32): bool {
+function isWanted(relation: RelationColumns, column: u32, flags: u32, which: u32): bool {
   const isKey = (flags & FLAG_KEY) != 0;
   if (which == KEYS) return isKey;
   if (which == KEYS_AND_CHANGED && isKey) return true;
@@ -181,7 +206,7 @@ function writeValue(value: record.Value, flags: u32): void {
 }
 
 /** `/"v1"/"v2"` as the rest of a JSON string, and the quote that ends it. */
-function writeKeyParts(relation: Relation, side: u32): void {
+function writeKeyParts(relation: RelationColumns, side: u32): void {
   for (let part: u32 = 0; part < relation.keyCount; part += 1) {
     const column = <u32>load<u16>(relation.key + ((<usize>part) << 1));
     const value = record.at(side, positionOf(relation, column));
@@ -208,13 +233,13 @@ function writeKeyValue(value: record.Value, flags: u32): void {
   json.keyText(record.addressOf(value), <usize>record.sizeOf(value));
 }
 
-function writeOtherKey(name: json.Fragment, relation: Relation, side: u32): void {
+function writeOtherKey(name: json.Fragment, relation: RelationColumns, side: u32): void {
   json.fragment(name);
   json.raw(relation.prefix + KEY_OFFSET, <usize>relation.prefixSize - KEY_OFFSET);
   writeKeyParts(relation, side);
 }
 
-function isChanged(relation: Relation, column: u32): bool {
+function isChanged(relation: RelationColumns, column: u32): bool {
   const position = positionOf(relation, column);
   return !record.same(record.at(NEW, position), record.at(OLD, position));
 }

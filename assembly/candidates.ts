@@ -28,14 +28,22 @@ import { IS_NOT_NULL, IS_NULL } from "./access-entry";
 import * as key from "./access-key";
 import { FOUND, UNKNOWN } from "./access-key";
 import * as arrayText from "./array-text";
+import * as tree from "./condition-tree";
 import { Relation } from "./condition-tree";
+import * as index from "./equality-index";
+import * as gramText from "./gram-text";
 import * as idSet from "./id-set";
+import * as dependencyView from "./dependency-view";
 import * as jsonText from "./json-text";
+import * as leftSide from "./left-side";
 import * as literal from "./literal";
 import * as membershipIndex from "./membership-index";
 import * as orderCode from "./order-code";
 import * as patternTest from "./pattern-test";
 import { ROW_NEW, ROW_OLD } from "./pattern-test";
+import * as pathTree from "./path-tree";
+import * as pathKey from "./path-key";
+import * as plans from "./plan";
 import * as planned from "./planned-shapes";
 import * as rangeIndex from "./range-index";
 import * as record from "./record";
@@ -43,6 +51,7 @@ import { NEW, OLD } from "./record";
 import * as regions from "./regions";
 import { positionOf } from "./relation-columns";
 import * as shapeTable from "./shape-table";
+import * as subqueryIndex from "./subquery-index";
 import { STATE_MARK_NEW, STATE_MARK_OLD } from "./shape-table";
 
 /** From marks to rows. */
@@ -56,6 +65,11 @@ if (ROW_OLD >> MARK_SHIFT != STATE_MARK_OLD || ROW_NEW >> MARK_SHIFT != STATE_MA
 /** Ids of a set or a stab, a part at a time. */
 const members: usize = memory.data(1024, 8);
 const MEMBERS_MAX: u32 = 256;
+/** Views that have a value, likewise. */
+const views: usize = memory.data(1024, 8);
+
+/** A replay is for shapes that see an earlier state of the views. */
+let isReplay: bool = false;
 
 let listed: u32 = 0;
 let listedMax: u32 = 0;
@@ -63,21 +77,30 @@ let isDoubtful_: bool = false;
 
 /** Lists the candidates of a change. REQUIRES: the record's sides that it has are open. */
 export function collect(relation: Relation, hasOld: bool, hasNew: bool): void {
-  listed = 0;
-  listedMax = regions.matchesMax() - regions.matches();
-  isDoubtful_ = false;
-  patternTest.forget();
+  begin(false);
   let access = accesses.firstOf(relation);
   while (access) {
-    if (access.entryCount != 0) {
-      if (hasOld && hasNew && isUnchanged(access)) {
-        probe(access, NEW, MARKS);
-      } else {
-        if (hasOld) probe(access, OLD, STATE_MARK_OLD);
-        if (hasNew) probe(access, NEW, STATE_MARK_NEW);
-      }
-    }
+    if (access.entryCount != 0) probeSides(access, hasOld, hasNew);
     access = access.next;
+  }
+}
+
+/**
+ * Lists those that a template finds, whatever the position in their views' history that they see.
+ * Shapes of other templates may be among them.
+ */
+export function collectOf(template: u32, hasOld: bool, hasNew: bool): void {
+  begin(true);
+  const path = tree.templateAt(template).path;
+  if (path) {
+    if (hasOld && pathKey.readRow(path, OLD)) markSet(index.find(path, OLD), STATE_MARK_OLD);
+    if (hasNew && pathKey.readRow(path, NEW)) markSet(index.find(path, NEW), STATE_MARK_NEW);
+    return;
+  }
+  const plan = planned.planOf(template);
+  for (let branch: u32 = 0; branch < plan.branchCount; branch += 1) {
+    const access = plans.accessAt(plan, branch);
+    probeSides(accesses.probedFor(access), hasOld, hasNew);
   }
 }
 
@@ -119,13 +142,23 @@ export function forget(): void {
   listed = 0;
 }
 
+function begin(isForReplay: bool): void {
+  listed = 0;
+  listedMax = regions.matchesMax() - regions.matches();
+  isDoubtful_ = false;
+  isReplay = isForReplay;
+  patternTest.forget();
+  leftSide.forget();
+}
+
 // --- Looking up --------------------------------------------------------------------------------
 
 /** Whether the columns of an access read the same in both rows. */
 function isUnchanged(access: Access): bool {
   const type = accesses.typeOf(access);
   if (type == accesses.ALL) return true;
-  if (type != accesses.EQUALITY) return isColumnUnchanged(access, accesses.columnOf(access));
+  if (type != accesses.EQUALITY && !accesses.isOfViews(access))
+    return isColumnUnchanged(access, accesses.columnOf(access));
   const count = accesses.termCount(access);
   for (let index: u32 = 0; index < count; index += 1) {
     if (!isColumnUnchanged(access, accesses.termColumn(access, index))) return false;
@@ -138,6 +171,15 @@ function isColumnUnchanged(access: Access, column: u32): bool {
   return record.same(record.at(NEW, position), record.at(OLD, position));
 }
 
+function probeSides(access: Access, hasOld: bool, hasNew: bool): void {
+  if (hasOld && hasNew && isUnchanged(access)) {
+    probe(access, NEW, MARKS);
+    return;
+  }
+  if (hasOld) probe(access, OLD, STATE_MARK_OLD);
+  if (hasNew) probe(access, NEW, STATE_MARK_NEW);
+}
+
 function probe(access: Access, side: u32, marks: u32): void {
   const type = accesses.typeOf(access);
   if (type == accesses.ALL) {
@@ -148,6 +190,10 @@ function probe(access: Access, side: u32, marks: u32): void {
     markKey(access, key.findInRow(access, side), marks);
     return;
   }
+  if (accesses.isOfViews(access)) {
+    if (type == accesses.SUBQUERY) probeViews(access, side, marks);
+    return;
+  }
   const value = valueOf(access, accesses.columnOf(access), side);
   if (type == accesses.NULL) {
     const state = record.hasBytes(value) ? IS_NOT_NULL : IS_NULL;
@@ -155,7 +201,8 @@ function probe(access: Access, side: u32, marks: u32): void {
   } else if (record.hasBytes(value)) {
     if (type == accesses.RANGE) probeRange(access, value, marks);
     else if (type == accesses.ELEMENTS) probeElements(access, value, marks);
-    else probePath(access, value, marks);
+    else if (type == accesses.GRAMS) probeGrams(access, value, marks);
+    else probePaths(access, value, marks);
   }
 }
 
@@ -171,8 +218,7 @@ function probeAll(access: Access, marks: u32): void {
     for (let index: u32 = 0; index < count; index += 1) {
       from = load<u32>(members + ((<usize>index) << 2));
       const plan = planned.planOf(shapeTable.template(from));
-      const isOnly = plan.branchCount == 1;
-      if (!isOnly || patternTest.verdict(access.relation, plan, from, rows) != 0) mark(from, marks);
+      if (patternTest.verdict(access.relation, plan, from, rows) != 0) mark(from, marks);
     }
     if (count < MEMBERS_MAX) return;
     from += 1;
@@ -205,18 +251,54 @@ function probeElements(access: Access, value: record.Value, marks: u32): void {
   }
 }
 
-function probePath(access: Access, value: record.Value, marks: u32): void {
+function probeGrams(access: Access, value: record.Value, marks: u32): void {
+  const size = accesses.kindOf(access);
+  const filter = accesses.filterOf(access);
   const address = record.addressOf(value);
-  const size = record.sizeOf(value);
-  const steps = accesses.stepsOf(access);
-  const stepCount = accesses.stepCount(access);
-  let ordinal: u32 = 0;
-  while (jsonText.find(address, size, steps, stepCount, ordinal)) {
-    ordinal += 1;
-    if (jsonText.isNull() || jsonText.isTooLong()) continue;
+  gramText.open(address, record.sizeOf(value), size, accesses.isFolded(access), filter);
+  while (gramText.next()) markSet(membershipIndex.find(access.id, gramText.last()), marks);
+}
+
+function probePaths(access: Access, value: record.Value, marks: u32): void {
+  jsonText.open(record.addressOf(value), record.sizeOf(value), accesses.rootOf(access));
+  while (true) {
+    const node = jsonText.next();
+    if (node == pathTree.NONE) return;
+    const path = accesses.pathAt(node);
+    if (path.entryCount == 0 || jsonText.isNull() || jsonText.isTooLong()) continue;
     const outcome = key.find(literal.TEXT, jsonText.lastAddress(), jsonText.lastSize());
-    markKey(access, outcome, marks);
+    markKey(path, outcome, marks);
   }
+}
+
+/** Marks the shapes of every view that has the row's values; in a replay, that has had them. */
+function probeViews(access: Access, side: u32, marks: u32): void {
+  const row = leftSide.rowOf(access, side);
+  if (leftSide.isUnreadable()) isDoubtful_ = true;
+  if (row == leftSide.NO_ROW) return;
+  const set = subqueryIndex.viewsOf(row);
+  if (!idSet.isSet(set)) {
+    probeView(access, set, row, marks);
+    return;
+  }
+  let from: u32 = 0;
+  while (true) {
+    const count = idSet.copyTo(set, views, MEMBERS_MAX, from);
+    for (let index: u32 = 0; index < count; index += 1) {
+      from = load<u32>(views + ((<usize>index) << 2));
+      probeView(access, from, row, marks);
+    }
+    if (count < MEMBERS_MAX) return;
+    from += 1;
+  }
+}
+
+function probeView(access: Access, view: u32, row: u32, marks: u32): void {
+  if (!isReplay && dependencyView.hasRecent()) {
+    const bits = dependencyView.membership(view, row, dependencyView.LIVE);
+    if ((bits & dependencyView.MEMBER) == 0) return;
+  }
+  markSet(membershipIndex.find(access.id, <u64>view), marks);
 }
 
 function valueOf(access: Access, column: u32, side: u32): record.Value {

@@ -4,7 +4,7 @@
  *
  *     Relation ──┬── Path ────── (column, kind), (column, kind)         `tenant_id = ? AND id = ?`
  *                ├── Path ────── (no terms)                             every row
- *                ├── Projection  columns, replica mode
+ *                ├── Projection  columns, replica mode: `projection.ts`
  *                └── Projection
  *                                     Template = one path + one projection; a shape = a template
  *                                                + constants, which the equality index knows
@@ -26,7 +26,7 @@
  *   1. relation.templateCount is the sum over its projections, and that over its paths and the
  *      templates with plans. So is, over paths and those templates, relation.shapeCount.
  *   2. A template has either a path or a plan.
- *   3. No two paths of a relation have equal terms; no two projections equal columns and mode.
+ *   3. No two paths of a relation have equal terms; no two projections are alike.
  *   4. Every relation is found by its oid.
  *   5. Between two changes no projection has hits.
  *
@@ -38,6 +38,8 @@ import * as hash from "./hash";
 import * as leafTable from "./leaf-table";
 import { OWNER_CONDITION_TREE } from "./owners";
 import * as pagePool from "./page-pool";
+import * as projections from "./projection";
+import { Projection } from "./projection";
 import * as relationColumns from "./relation-columns";
 import { RelationColumns } from "./relation-columns";
 import * as rowPool from "./row-pool";
@@ -61,6 +63,8 @@ export class Relation extends RelationColumns {
   /** Templates that have a plan, and their shapes. */
   plannedTemplateCount: u32;
   plannedShapeCount: u32;
+  /** See `tape.ts`. */
+  isTaped: u32;
 }
 
 const RELATION_SIZE: u32 = 128;
@@ -83,30 +87,6 @@ export class Path {
 const PATH_SIZE: u32 = 32;
 if (offsetof<Path>() != PATH_SIZE) ERROR("the terms must follow the Path");
 
-/** Followed by its columns, u16 each, ascending. */
-@unmanaged
-export class Projection {
-  relation: Relation;
-  next: Projection | null;
-  templateCount: u32;
-  columnCount: u32;
-  isFull: u32;
-  /** While a change is routed: the next projection that it touches. */
-  nextTouched: Projection | null;
-  isTouched: u32;
-  /** Index + 1 of the first and the last hit, per group; see `router.ts`. */
-  firstDelete: u32;
-  lastDelete: u32;
-  firstUpdate: u32;
-  lastUpdate: u32;
-  firstInsert: u32;
-  lastInsert: u32;
-  reserved: u32;
-}
-
-const PROJECTION_SIZE: u32 = 56;
-if (offsetof<Projection>() != PROJECTION_SIZE) ERROR("the columns must follow the Projection");
-
 @unmanaged
 export class Template {
   /** Null if there is a plan. */
@@ -115,20 +95,28 @@ export class Template {
   shapeCount: u32;
   /** A `Plan`, 0 if there is a path. */
   plan: usize;
+  flags: u32;
+  /** Of views: the first `Access` that has them as values, 0 for none. */
+  firstUser: usize;
 }
 
-const TEMPLATE_SIZE: u32 = 16;
-if (offsetof<Template>() != TEMPLATE_SIZE) ERROR("a Template must fit its row");
+const TEMPLATE_SIZE: u32 = 32;
+if (offsetof<Template>() > TEMPLATE_SIZE) ERROR("a Template must fit its row");
+
+/** Flags of a template. Its shapes are views of a subselect: they are told of deltas. */
+export const VIEW: u32 = 1;
+/** Its WHERE has memberships in views. */
+export const DEPENDENT: u32 = 2;
 
 /** 512 rows a page: 131,072 relations. */
 const RELATION_PAGES: u32 = 256;
-/** 4,096 rows a page: 4,194,304 templates. */
-const TEMPLATE_PAGES: u32 = 1024;
+/** 2,048 rows a page: 4,194,304 templates. */
+const TEMPLATE_PAGES: u32 = 2048;
 
 const relations: usize = memory.data(32, 8);
 const relationDirectory: usize = memory.data(1024, 8);
 const templates: usize = memory.data(32, 8);
-const templateDirectory: usize = memory.data(4096, 8);
+const templateDirectory: usize = memory.data(8192, 8);
 
 if (rowPool.ROW_POOL_SIZE != 32) ERROR("a RowPool must fit its data");
 
@@ -140,7 +128,7 @@ let pathSerial: u64 = 0;
 /** Most rows come from the table that the row before came from. */
 let lastRelation: Relation | null = null;
 
-const TEMPLATE_HEAD_SIZE: usize = 8;
+const TEMPLATE_HEAD_SIZE: usize = 12;
 
 /** To be called once. */
 export function create(): void {
@@ -227,6 +215,7 @@ export function redescribeRelation(relation: Relation, description: usize, size:
 /** False, with nothing changed, while it has templates. */
 export function removeRelation(relation: Relation): bool {
   if (relation.templateCount != 0) return false;
+  assert(relation.isTaped == 0);
   const wasThere = leafTable.remove(byOid, hashOfOid(relation.oid), relation.id);
   assert(wasThere);
   blockPool.release(blocks, relation.block, relation.blockSize);
@@ -241,24 +230,31 @@ export function templateAt(id: u32): Template {
   return changetype<Template>(rowPool.addressOf(templates, id));
 }
 
+/** The table of a template. */
+export function relationOf(template: Template): Relation {
+  return changetype<Relation>(changetype<usize>(template.projection.relation));
+}
+
 /**
  * Adds the template that is described at `description`, see `descriptions.ts`, with a path or, if
  * `plan` is not 0, with that. Returns its id, or 0, with nothing changed, if the budget forbids it.
  */
 export function addTemplate(relation: Relation, description: usize, plan: usize): u32 {
-  const isFull = <u32>load<u16>(description);
+  const mode = <u32>load<u16>(description);
   const termCount = <u32>load<u16>(description, 2);
   const columnCount = <u32>load<u16>(description, 4);
+  const tagsSize = load<u32>(description, 8);
   const terms = description + TEMPLATE_HEAD_SIZE;
   const columns = terms + (termCount << 2);
   const pages =
     blockPool.pagesForBlock(sizeOfPath(termCount)) +
-    blockPool.pagesForBlock(sizeOfProjection(columnCount)) +
+    blockPool.pagesForBlock(projections.sizeFor(columnCount, tagsSize)) +
     rowPool.PAGES_PER_TAKE;
   if (!rowPool.hasRoom(templates) || !pagePool.reserve(pages)) return 0;
 
   const id = rowPool.take(templates);
   const template = templateAt(id);
+  template.flags = <u32>load<u16>(description, 6);
   if (plan == 0) {
     const path = findPath(relation, terms, termCount) || addPath(relation, terms, termCount);
     path.templateCount += 1;
@@ -267,10 +263,10 @@ export function addTemplate(relation: Relation, description: usize, plan: usize)
     template.plan = plan;
     relation.plannedTemplateCount += 1;
   }
-  template.projection =
-    findProjection(relation, columns, columnCount, isFull) ||
-    addProjection(relation, columns, columnCount, isFull);
-  template.projection.templateCount += 1;
+  const found = projections.find(relation.firstProjection, mode, columns, columnCount, tagsSize);
+  const projection = found || addProjection(relation, mode, columns, columnCount, tagsSize);
+  projection.templateCount += 1;
+  template.projection = projection;
   relation.templateCount += 1;
   return id;
 }
@@ -279,9 +275,10 @@ export function addTemplate(relation: Relation, description: usize, plan: usize)
 export function removeTemplate(id: u32): bool {
   const template = templateAt(id);
   if (template.shapeCount != 0) return false;
+  assert(template.firstUser == 0);
   const path = template.path;
   const projection = template.projection;
-  const relation = projection.relation;
+  const relation = relationOf(template);
   relation.templateCount -= 1;
   projection.templateCount -= 1;
   if (path) {
@@ -298,7 +295,7 @@ export function removeTemplate(id: u32): bool {
 /** Counts a shape in or out. */
 export function countShape(id: u32, step: i32): void {
   const template = templateAt(id);
-  const relation = template.projection.relation;
+  const relation = relationOf(template);
   const path = template.path;
   template.shapeCount += step;
   relation.shapeCount += step;
@@ -370,45 +367,21 @@ function sizeOfPath(termCount: u32): u32 {
 
 // --- Projections -------------------------------------------------------------------------------
 
-export function projectedColumn(projection: Projection, index: u32): u32 {
-  return load<u16>(columnsOf(projection) + ((<usize>index) << 1));
-}
-
-function findProjection(
-  relation: Relation,
-  columns: usize,
-  columnCount: u32,
-  isFull: u32,
-): Projection | null {
-  let projection = relation.firstProjection;
-  while (projection) {
-    const isAlike = projection.columnCount == columnCount && projection.isFull == isFull;
-    if (isAlike && equal(columnsOf(projection), columns, columnCount << 1)) return projection;
-    projection = projection.next;
-  }
-  return null;
-}
-
 function addProjection(
   relation: Relation,
+  mode: u32,
   columns: usize,
   columnCount: u32,
-  isFull: u32,
+  tagsSize: u32,
 ): Projection {
-  const size = sizeOfProjection(columnCount);
-  const projection = changetype<Projection>(blockPool.allocate(blocks, size));
-  memory.fill(changetype<usize>(projection), 0, <usize>size);
-  projection.relation = relation;
+  const projection = projections.add(blocks, relation, mode, columns, columnCount, tagsSize);
   projection.next = relation.firstProjection;
-  projection.columnCount = columnCount;
-  projection.isFull = isFull;
-  memory.copy(columnsOf(projection), columns, columnCount << 1);
   relation.firstProjection = projection;
   return projection;
 }
 
 function removeProjection(projection: Projection): void {
-  const relation = projection.relation;
+  const relation = changetype<Relation>(changetype<usize>(projection.relation));
   if (relation.firstProjection == projection) {
     relation.firstProjection = projection.next;
   } else {
@@ -416,16 +389,7 @@ function removeProjection(projection: Projection): void {
     while (before.next != projection) before = before.next as Projection;
     before.next = projection.next;
   }
-  const size = sizeOfProjection(projection.columnCount);
-  blockPool.release(blocks, changetype<usize>(projection), size);
-}
-
-function columnsOf(projection: Projection): usize {
-  return changetype<usize>(projection) + <usize>PROJECTION_SIZE;
-}
-
-function sizeOfProjection(columnCount: u32): u32 {
-  return PROJECTION_SIZE + (columnCount << 1);
+  projections.release(blocks, projection);
 }
 
 // --- Common ------------------------------------------------------------------------------------
@@ -479,11 +443,7 @@ function verifyProjections(relation: Relation): void {
   let projection = relation.firstProjection;
   while (projection) {
     templateCount += projection.templateCount;
-    const columns = columnsOf(projection);
-    const count = projection.columnCount;
-    assert(findProjection(relation, columns, count, projection.isFull) == projection); // 3
-    assert(!projection.isTouched); // 5
-    assert((projection.firstDelete | projection.firstUpdate | projection.firstInsert) == 0); // 5
+    projections.verify(relation.firstProjection, projection); // 3, 5
     projection = projection.next;
   }
   assert(templateCount == relation.templateCount); // 1

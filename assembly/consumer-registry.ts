@@ -64,7 +64,8 @@ export function create(): void {
 export function park(shape: u32): u32 {
   assert(shapeTable.isLive(shape));
   const pages = rowPool.PAGES_PER_TAKE + leafTable.pagesForInsert(index);
-  if (!rowPool.hasRoom(rows) || !pagePool.reserve(pages)) return NONE;
+  // Whoever is refused asks again at once, which costs more than these bytes.
+  if (!rowPool.hasRoom(rows) || !pagePool.reserveBeyondBudget(pages)) return NONE;
   const waiter = rowPool.take(rows);
   waiterAt(waiter).shape = shape;
   if (isAwaited(shape)) {
@@ -189,7 +190,8 @@ function find(shape: u32): u32 {
   }
 }
 
-function isAwaited(shape: u32): bool {
+/** Whether somebody waits for the shape. */
+export function isAwaited(shape: u32): bool {
   return (shapeTable.state(shape) & STATE_AWAITED) != 0;
 }
 

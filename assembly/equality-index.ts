@@ -193,7 +193,7 @@ export function listShapes(relation: Relation, after: u32, target: usize): u32 {
   let at = target;
   for (let id = after + 1; id < end; id += 1) {
     const template = shapeTable.template(id);
-    if (template == 0 || tree.templateAt(template).projection.relation != relation) continue;
+    if (template == 0 || tree.relationOf(tree.templateAt(template)) != relation) continue;
     store<u32>(at, id);
     at += 4;
   }

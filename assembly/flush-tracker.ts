@@ -74,7 +74,7 @@ export function sent(shape: u32, lsnLow: u32, lsnHigh: u32): bool {
   assert(shapeTable.isLive(shape));
   if (isPending(shape)) return true;
   const pages = rowPool.PAGES_PER_TAKE + 1 + leafTable.pagesForInsert(index);
-  if (!rowPool.hasRoom(rows) || !pagePool.reserve(pages)) return false;
+  if (!rowPool.hasRoom(rows) || !pagePool.reserveBeyondBudget(pages)) return false;
   const position = rowPool.count(rows);
   const heapPage = heapPages + <usize>((position >> HEAP_SHIFT) << 2);
   if (load<u32>(heapPage) == 0) {

@@ -7,6 +7,7 @@ import * as accesses from "./access";
 import * as accounting from "./accounting";
 import * as tree from "./condition-tree";
 import * as consumerRegistry from "./consumer-registry";
+import * as dependencyView from "./dependency-view";
 import * as definitionIndex from "./definition-index";
 import * as equalityIndex from "./equality-index";
 import * as exchange from "./exchange";
@@ -27,13 +28,16 @@ import * as rangeIndex from "./range-index";
 import * as record from "./record";
 import * as regions from "./regions";
 import * as relationColumns from "./relation-columns";
+import * as replay from "./replay";
 import * as runState from "./run-state";
 import * as scout from "./scout";
 import * as shapeTable from "./shape-table";
 import * as stream from "./stream";
+import * as tape from "./tape";
 import * as valueStore from "./value-store";
 import { VALUE_SIZE_MAX } from "./value-store";
 import * as verdicts from "./verdicts";
+import * as viewUsers from "./view-users";
 
 // --- Router: begin (src/router/router.ts) ------------------------------------------------------
 
@@ -45,8 +49,8 @@ const REFUSED: u32 = 0;
 const ADDED: u32 = 1;
 const CONSTANTS_INVALID: u32 = 2;
 
-/** Six leaf tables, of a page each. */
-const CREATE_PAGES: u32 = 6;
+/** Ten leaf tables, of a page each. */
+const CREATE_PAGES: u32 = 10;
 
 let constantsAddress: usize = 0;
 
@@ -62,6 +66,7 @@ export function routerCreate(inputBytes: u32, outputBytes: u32, matchCapacity: u
   rangeIndex.create();
   definitionIndex.create();
   accesses.create();
+  dependencyView.create();
   return regions.create(inputBytes, outputBytes, matchCapacity);
 }
 
@@ -187,8 +192,55 @@ export function routerColumnAddress(): usize {
   return verdicts.lastAddress();
 }
 
+export function routerReadMembership(
+  side: u32,
+  template: u32,
+  access: u32,
+  view: u32,
+  position: u32,
+): u32 {
+  return verdicts.readMembership(side, template, access, view, position);
+}
+
+export function routerAddClass(template: u32): u32 {
+  return verdicts.addClass(template);
+}
+
 export function routerSetGated(id: u32, isGated: bool): void {
   equalityIndex.setGated(id, isGated);
+}
+
+export function routerSetTaped(relation: u32, isTaped: bool): void {
+  tape.setTaped(tree.relationAt(relation), isTaped);
+}
+
+/** In scratch: the message of a change, or the tuple of a row that was fetched. */
+export function routerReplay(
+  template: u32,
+  size: u32,
+  lsnHigh: u32,
+  lsnLow: u32,
+  xid: u32,
+  op: u32,
+  isFetched: bool,
+): u32 {
+  const start = regions.scratch();
+  const end = start + <usize>size;
+  replay.begin(((<u64>lsnHigh) << 32) | (<u64>lsnLow), xid);
+  const outcome = isFetched
+    ? replay.fetched(template, start, end)
+    : replay.change(template, start, end, op);
+  replay.end();
+  return outcome;
+}
+
+/** Lists shapes that use a view after `after` in scratch; see `view-users.ts`. */
+export function routerListUsers(view: u32, after: u32): u32 {
+  return viewUsers.list(view, after, regions.scratch());
+}
+
+export function routerUsersListedUpTo(): u32 {
+  return viewUsers.listedUpTo();
 }
 
 /** Lists shapes of a relation after `after` in scratch; see `equalityIndex.listShapes`. */
@@ -277,10 +329,11 @@ export function shapeMint(keyLow: u32, keyHigh: u32, hash: u32): u32 {
   return id;
 }
 
-/** False, with nothing changed, while somebody waits for the shape or it is routed to. */
+/** False, with nothing changed, while it is awaited, routed to, or a view that is not forgotten. */
 export function shapeRetire(id: u32): bool {
   if (!shapeTable.isLive(id) || shapeTable.template(id) != 0) return false;
   if ((shapeTable.state(id) & shapeTable.STATE_AWAITED) != 0) return false;
+  if (dependencyView.isView(id)) return false;
   flushTracker.flushed(id);
   shapeTable.retire(id);
   return true;
@@ -299,9 +352,9 @@ export function shapeNext(id: u32): u32 {
   return shapeTable.next(id);
 }
 
-/** 0 for an id that is nobody's. */
+/** 0 for an id that is nobody's or a view's. */
 export function shapeKey(id: u32): f64 {
-  return shapeTable.isLive(id) ? <f64>handleTable.keyOf(id) : 0;
+  return shapeTable.isLive(id) && !shapeTable.isView(id) ? <f64>handleTable.keyOf(id) : 0;
 }
 
 export function shapeHash(id: u32): u32 {
@@ -346,6 +399,10 @@ export function waiterWokenUpTo(): u32 {
 
 export function waiterWakeAllOf(shape: u32, out: usize, capacity: u32): u32 {
   return consumerRegistry.wakeAllOf(shape, out, capacity);
+}
+
+export function waiterIsAwaited(shape: u32): bool {
+  return consumerRegistry.isAwaited(shape);
 }
 
 export function waiterCount(): u32 {

@@ -1,27 +1,33 @@
 /**
- * What lies at a path of a JSON document, from its text, as `#>>` of Postgres has it (manual,
- * 9.16): a step is the key of an object or, where the value is an array, an index of it, from its
- * end if negative.
+ * What lies in a JSON document under the paths of a path tree, from its text, as `#>>` of Postgres
+ * has it (manual, 9.16). The document is walked once; objects that no path leads into are passed
+ * over, and so are arrays: a step is the key of an object.
  *
- *     {"a": {"b": ["x", "y\n"]}}      a, b, 1  ->  y and a line feed
+ *     {"a": {"b": "y\n"}}       a, b  ->  y and a line feed       a  ->  {"b": "y\n"}
+ *
+ *     levels    ┌──────┬──────┬─ ─ ─      the nodes of the objects that are open
+ *               │ root │ a    │
+ *               └──────┴──────┴─ ─ ─
  *
  * A string is its characters, what is neither string nor null its text, null is NULL. An object of
- * type `json` may have a key several times: `find` is asked for the first value, the second, ...
+ * type `json` may have a key several times: each value is found.
  *
  * A value lies in the document, or in the text buffer if it is a string with escapes. The document
  * comes from Postgres, so it is well formed; one that is not ends early.
+ *
+ * Takes time in proportion to the document, and to what is found in it: an object is read once as
+ * the text of a value and once more for the paths that go on in it, so once per step of a path.
  *
  * Allocates nothing.
  */
 
 import * as jsonString from "./json-string";
+import * as pathTree from "./path-tree";
 
 const SPACE: u32 = 0x20;
 const QUOTE: u32 = 0x22;
 const COMMA: u32 = 0x2c;
 const COLON: u32 = 0x3a;
-const MINUS: u32 = 0x2d;
-const ZERO: u32 = 0x30;
 const BACKSLASH: u32 = 0x5c;
 const OPEN_ARRAY: u32 = 0x5b;
 const CLOSE_ARRAY: u32 = 0x5d;
@@ -29,27 +35,51 @@ const OPEN_OBJECT: u32 = 0x7b;
 const CLOSE_OBJECT: u32 = 0x7d;
 const LETTER_N: u32 = 0x6e;
 
-/** What a step is if it is no index. */
-const NO_INDEX: i32 = i32.MAX_VALUE;
+const levels: usize = memory.data(128, 4);
+if (pathTree.DEPTH_MAX * 4 != 128) ERROR("a level for every step");
 
 let at: usize = 0;
 let end: usize = 0;
-/** How many values at the path to pass over. */
-let left: u32 = 0;
+let depth: u32 = 0;
 let valueAddress: usize = 0;
 let valueSize: u32 = 0;
 let isValueNull: bool = false;
 let isValueTooLong: bool = false;
 
-/**
- * Finds the value at a path, or another one at the same if `ordinal` is not 0. The path is steps of
- * (u32 size, bytes). False: there are no more.
- */
-export function find(address: usize, size: u32, path: usize, stepCount: u32, ordinal: u32): bool {
+/** Begins with a document, for the paths from this node on. */
+export function open(address: usize, size: u32, root: u32): void {
   at = address;
   end = address + <usize>size;
-  left = ordinal;
-  return descend(path, stepCount);
+  depth = 0;
+  skipSpace();
+  enter(root);
+}
+
+/** Goes on to the next value at which a path ends. Returns its node, `pathTree.NONE` at the end. */
+export function next(): u32 {
+  while (depth != 0) {
+    skipSpace();
+    if (peek() == COMMA) {
+      at += 1;
+      continue;
+    }
+    if (peek() != QUOTE) {
+      at = min(at + 1, end);
+      depth -= 1;
+      continue;
+    }
+    const node = childAtKey();
+    skipSpace();
+    if (node == pathTree.NONE) {
+      skipValue();
+    } else if (pathTree.accessOf(node) != 0) {
+      readValue(node);
+      return node;
+    } else if (!enter(node)) {
+      skipValue();
+    }
+  }
+  return pathTree.NONE;
 }
 
 /** Whether the value is JSON's null; then it has no text. */
@@ -70,126 +100,54 @@ export function lastSize(): u32 {
   return valueSize;
 }
 
-/** Looks in the value that begins here, and ends behind it if it finds nothing. */
-function descend(step: usize, stepCount: u32): bool {
+/** Goes into the value that begins here, if it is an object and a path goes on in it. */
+function enter(node: u32): bool {
+  if (peek() != OPEN_OBJECT || !pathTree.hasChildren(node)) return false;
+  at += 1;
+  store<u32>(levels + ((<usize>depth) << 2), node);
+  depth += 1;
+  return true;
+}
+
+/** Passes over a key and its colon. Returns the node to which it leads, NONE if to none. */
+function childAtKey(): u32 {
+  const parent = load<u32>(levels + ((<usize>(depth - 1)) << 2));
+  const key = at + 1;
+  const hasEscape = skipString();
+  const size = <u32>(at - 1 - key);
   skipSpace();
-  if (stepCount == 0) return reach();
-  const opening = peek();
-  if (opening == OPEN_OBJECT) return descendObject(step, stepCount);
-  if (opening == OPEN_ARRAY) return descendArray(step, stepCount);
-  skipValue();
-  return false;
+  if (peek() == COLON) at += 1;
+  if (!hasEscape) return pathTree.child(parent, key, size);
+  // What does not fit in the buffer is no key that is looked for.
+  if (!jsonString.read(key, size)) return pathTree.NONE;
+  return pathTree.child(parent, jsonString.lastAddress(), jsonString.lastSize());
 }
 
-function descendObject(step: usize, stepCount: u32): bool {
-  at += 1;
-  while (true) {
-    skipSpace();
-    if (peek() == COMMA) {
-      at += 1;
-      skipSpace();
-    }
-    if (peek() != QUOTE) break;
-    const key = at + 1;
-    const hasEscape = skipString();
-    const keySize = <u32>(at - 1 - key);
-    skipSpace();
-    if (peek() == COLON) at += 1;
-    if (jsonString.isSame(key, keySize, hasEscape, step + 4, load<u32>(step))) {
-      if (descend(step + 4 + <usize>load<u32>(step), stepCount - 1)) return true;
-    } else {
-      skipSpace();
-      skipValue();
-    }
-  }
-  at = min(at + 1, end);
-  return false;
-}
-
-function descendArray(step: usize, stepCount: u32): bool {
-  let index = indexOf(step);
-  if (index < 0) index += countElements();
-  if (index < 0 || index == NO_INDEX) {
-    skipValue();
-    return false;
-  }
-  at += 1;
-  while (true) {
-    skipSpace();
-    if (peek() == COMMA) {
-      at += 1;
-      skipSpace();
-    }
-    if (at >= end || peek() == CLOSE_ARRAY) break;
-    if (index == 0) {
-      if (descend(step + 4 + <usize>load<u32>(step), stepCount - 1)) return true;
-    } else {
-      skipValue();
-    }
-    index -= 1;
-  }
-  at = min(at + 1, end);
-  return false;
-}
-
-/** The path ends here. */
-function reach(): bool {
+/** Reads the value that begins here, and stays in it if a path goes on there. */
+function readValue(node: u32): void {
   const start = at;
   const first = peek();
   const hasEscape = first == QUOTE ? skipString() : false;
   if (first != QUOTE) skipValue();
-  if (left != 0) {
-    left -= 1;
-    return false;
-  }
   isValueNull = first == LETTER_N;
   isValueTooLong = false;
   valueAddress = start;
   valueSize = <u32>(at - start);
-  if (first != QUOTE) return start < end;
-  valueAddress += 1;
-  valueSize -= 2;
-  if (!hasEscape) return true;
+  if (first == OPEN_OBJECT) {
+    const after = at;
+    at = start;
+    if (!enter(node)) at = after;
+  } else if (first == QUOTE) {
+    valueAddress += 1;
+    valueSize = max(valueSize, 2) - 2; // It may be cut.
+    if (hasEscape) readEscaped();
+  }
+}
+
+function readEscaped(): void {
   isValueTooLong = !jsonString.read(valueAddress, valueSize);
   valueAddress = jsonString.lastAddress();
   valueSize = jsonString.lastSize();
-  return true;
-}
-
-/** How many elements the array has that begins here. */
-function countElements(): i32 {
-  const start = at;
-  let count: i32 = 0;
-  at += 1;
-  while (true) {
-    skipSpace();
-    if (peek() == COMMA) {
-      at += 1;
-      skipSpace();
-    }
-    if (at >= end || peek() == CLOSE_ARRAY) break;
-    skipValue();
-    count += 1;
-  }
-  at = start;
-  return count;
-}
-
-/** The index that a step is, NO_INDEX if it is none. */
-function indexOf(step: usize): i32 {
-  const size = load<u32>(step);
-  const isNegative = size != 0 && <u32>load<u8>(step + 4) == MINUS;
-  let index: i32 = 0;
-  let position: u32 = isNegative ? 1 : 0;
-  // Nine digits stay within 32 bits; no array of Postgres has more elements.
-  if (position == size || size - position > 9) return NO_INDEX;
-  while (position < size) {
-    const digit = <u32>load<u8>(step + 4 + <usize>position) - ZERO;
-    if (digit > 9) return NO_INDEX;
-    index = index * 10 + <i32>digit;
-    position += 1;
-  }
-  return isNegative ? -index : index;
 }
 
 // --- Passing over ------------------------------------------------------------------------------

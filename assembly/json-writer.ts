@@ -32,7 +32,7 @@ const shortEscapes: usize = memory.data<u8>([
 /** A text in static memory: its address above its size. */
 export type Fragment = u64;
 
-const spellings: usize = memory.data(512, 16);
+const spellings: usize = memory.data(1024, 16);
 let spellingsEnd: usize = spellings;
 
 /** Turns a literal into bytes, once, while the module starts: literals are UTF-16. */
@@ -42,7 +42,7 @@ export function spell(literal: string): Fragment {
     store<u8>(start + <usize>index, <u8>literal.charCodeAt(index));
   }
   spellingsEnd = start + <usize>literal.length;
-  assert(spellingsEnd + VECTOR <= spellings + 512);
+  assert(spellingsEnd + VECTOR <= spellings + 1024);
   return ((<u64>start) << 32) | (<u64>(spellingsEnd - start));
 }
 
@@ -74,6 +74,16 @@ export function byte(character: u8): void {
   }
   store<u8>(cursor, character);
   cursor += 1;
+}
+
+/** Writes a number as four bytes, little-endian. */
+export function word(value: u32): void {
+  if (limit - cursor < 4) {
+    isOver = true;
+    return;
+  }
+  store<u32>(cursor, value);
+  cursor += 4;
 }
 
 /** Copies text that is JSON already. For short pieces: two or three vectors. */

@@ -117,11 +117,15 @@ export function match(
   }
 }
 
-/** The text has ended: the rest of the pattern must be able to be nothing. */
+/**
+ * The text has ended: the rest of the pattern must be able to be nothing. Whether Postgres gets as
+ * far as a backslash at the end depends on how it came here.
+ */
 function endsAlike(step: usize): u32 {
   let at = step;
   while (at < patternEnd && <u32>load<u8>(at) == PERCENT) at += 1;
-  return at == patternEnd ? YES : NO;
+  if (at == patternEnd) return YES;
+  return at + 1 == patternEnd && <u32>load<u8>(at) == BACKSLASH ? UNDECIDED : NO;
 }
 
 /**

@@ -32,5 +32,10 @@ export const OWNER_DEFINITION_INDEX: u32 = 15;
 export const OWNER_ACCESSES: u32 = 16;
 /** Whose partitions a table is. */
 export const OWNER_PARTITION_MAP: u32 = 17;
+/** Values of dependency views, and who has them. */
+export const OWNER_SUBQUERY_INDEX: u32 = 18;
+/** How many inner rows give a value, where not one. */
+export const OWNER_VALUE_COUNTS: u32 = 19;
+export const OWNER_VIEW_HISTORY: u32 = 20;
 
-export const OWNER_COUNT: u32 = 18;
+export const OWNER_COUNT: u32 = 21;

@@ -21,6 +21,13 @@
  * any acquisitions of n pages in all succeed: the run of n that was found is eaten from its front
  * only.
  *
+ *     0                              budget                       4 GiB
+ *     ├──────── shapes ────────────────┤─ ─ ─ at least 256 MiB ─ ─ ─ ┤
+ *     └── whoever can be refused ──────┴── and what happens to them ─┘
+ *
+ * The budget is for what can be refused. What happens to shapes that are there (a long row, a
+ * waiting request, a posting) cannot, is bounded by limits of its own, and may go beyond.
+ *
  * Invariants (`verify` checks them all):
  *
  *   1. owner[page] < OWNER_COUNT; FREE beyond the end of memory.
@@ -37,6 +44,8 @@ const PAGE_SHIFT: usize = 16;
 
 /** A Wasm memory cannot be larger: 4 GiB. */
 const PAGES_MAX: u32 = 65536;
+/** 256 MiB at the end of memory that no budget reaches: one row as long as LITZ_ROW_MAX allows. */
+const PAGES_BEYOND_BUDGET: u32 = 4096;
 /** 16 MiB: the smallest step by which memory grows. */
 const GROWTH_MIN: u32 = 256;
 
@@ -50,7 +59,7 @@ let firstFree: u32 = 0;
 let runStart: u32 = 0;
 let runCount: u32 = 0;
 let virgin: u32 = 0;
-let budget: u32 = PAGES_MAX;
+let budget: u32 = PAGES_MAX - PAGES_BEYOND_BUDGET;
 
 initialize();
 
@@ -125,9 +134,9 @@ export function assign(address: usize, count: u32, owner: u32): void {
   mark(pageAt(address), count, owner);
 }
 
-/** The most pages that linear memory may have. Memory that is there already stays. */
+/** The most pages that `reserve` may make it. Memory that is there already stays. */
 export function setBudget(count: u32): void {
-  budget = min(count, PAGES_MAX);
+  budget = min(count, PAGES_MAX - PAGES_BEYOND_BUDGET);
 }
 
 export function pagesOf(owner: u32): u32 {

@@ -63,6 +63,8 @@ export function verdict(relation: Relation, plan: Plan, id: u32, rows: u32): u32
 /** Whether the pattern test is true of a row. */
 function test(plan: Plan, id: u32, position: u32, side: u32): u32 {
   const value = record.at(side, position);
+  // What is not sent is not known; whoever is asked instead will say so.
+  if (record.sizeOf(value) == record.ABSENT) return like.UNDECIDED;
   if (!record.hasBytes(value)) return like.NO; // NULL is neither like nor unlike anything.
   let text = record.addressOf(value);
   const size = record.sizeOf(value);

@@ -6,7 +6,7 @@
  *                                             └──────────┴───────────┴──────────┴─────┘
  *                                                        readAt      writeAt
  *     BYTES      JSON bodies, one after another
- *     BODIES     a row of six words per body: address, size, op, first match, matches, any gated
+ *     BODIES     a row of six words per body: address, size, op, first match, matches, flags
  *     MATCHES    shape ids, grouped by body
  *     HITS       (id, next) pairs while one change is being routed; as many as MATCHES has ids
  *     SCRATCH    what TypeScript describes in the control plane: relations, templates, constants
@@ -49,6 +49,8 @@ let writeAt: usize = 0;
 let bytesBase: usize = 0;
 let bytesCapacity: usize = 0;
 let bytesAt: usize = 0;
+/** At the end of BYTES: what the change at hand has put aside. */
+let bytesAside: usize = 0;
 
 let bodiesBase: usize = 0;
 let bodyCapacity: u32 = 0;
@@ -108,7 +110,10 @@ export function create(inputBytes: usize, outputBytes: usize, matches: u32): boo
 
 // --- INPUT -------------------------------------------------------------------------------------
 
-/** Returns where the next `size` bytes of the socket go, 0 if the budget forbids. Moves pending. */
+/**
+ * Returns where the next `size` bytes of the socket go, 0 if there is no memory. Moves pending. The
+ * budget has no say: a row that has happened cannot be refused, and the caller bounds its size.
+ */
 export function reserveInput(size: usize): usize {
   const pending = writeAt - readAt;
   if (size > REGION_MAX - pending) return 0;
@@ -117,7 +122,7 @@ export function reserveInput(size: usize): usize {
     memory.copy(inputBase, readAt, pending);
   } else {
     const wanted = min(max(pending + size, inputCapacity * 2), REGION_MAX);
-    if (!pagePool.reserve(pagesFor(wanted))) return 0;
+    if (!pagePool.reserveBeyondBudget(pagesFor(wanted))) return 0;
     const base = acquire(wanted);
     memory.copy(base, readAt, pending);
     release(inputBase, inputCapacity);
@@ -170,7 +175,26 @@ export function bytesCursor(): usize {
 
 /** The first address that no body may reach; PAD bytes beyond may be touched. */
 export function bytesLimit(): usize {
-  return bytesBase + bytesCapacity;
+  return bytesBase + bytesCapacity - (bytesAside == 0 ? 0 : bytesAside + PAD);
+}
+
+/**
+ * Puts bytes aside for the change at hand, at the end of BYTES, word-aligned. Returns their
+ * address, 0 if they do not fit, which `growOutput` is told.
+ */
+export function putAside(size: usize): usize {
+  const total = bytesAside + ((size + 3) & ~3);
+  if (total + PAD > bytesBase + bytesCapacity - bytesAt) {
+    lack(SHORT_OF_BYTES);
+    return 0;
+  }
+  bytesAside = total;
+  return bytesBase + bytesCapacity - total;
+}
+
+/** Another change begins, with nothing put aside. */
+export function forgetAside(): void {
+  bytesAside = 0;
 }
 
 export function bodies(): u32 {
@@ -251,7 +275,7 @@ export function growOutput(): bool {
     return false;
   }
   const pages = pagesFor(growthBytes()) + 4; // At most four regions, each rounded up by itself.
-  if (!pagePool.reserve(pages)) return false;
+  if (!pagePool.reserveBeyondBudget(pages)) return false;
 
   if (shortOf & SHORT_OF_BYTES) {
     const size = enlarged(bytesCapacity);

@@ -10,7 +10,9 @@
  *     │ address, size    │          │        │                  │ action   │              │
  *     ├──────────────────┼──────────┴────────┼──────────────────┼──────────┴──────────────┘
  *     │ body count       │ bodies, matches   │ input pending    │
- *     └──────────────────┴───────────────────┴──────────────────┘
+ *     ├──────────────────┼───────────────────┼──────────────────┘
+ *     │ change count     │ sent time         │
+ *     └──────────────────┴───────────────────┘
  *
  * Two-word values have their high half first. Nothing here allocates.
  */
@@ -34,7 +36,11 @@ export const BODY_COUNT: u32 = 20;
 export const BODIES_ADDRESS: u32 = 21;
 export const MATCHES_ADDRESS: u32 = 22;
 export const INPUT_PENDING: u32 = 23;
-const WORD_COUNT: u32 = 24;
+/** Changes of all transactions that have ended. Two words, as everything behind is. */
+export const CHANGE_COUNT: u32 = 24;
+/** When Postgres sent the last commit, by its clock, as `COMMIT_TIME` is. */
+export const SENT_TIME: u32 = 26;
+const WORD_COUNT: u32 = 28;
 
 /** `RunOutcome` of the door. */
 export const NEEDS_INPUT: u32 = 0;
@@ -61,9 +67,9 @@ export const BAD_MESSAGE_SIZE: u32 = 4;
 export const BAD_TRANSACTION: u32 = 5;
 export const BAD_COLUMN_KIND: u32 = 6;
 
-const words: usize = memory.data(96, 8);
+const words: usize = memory.data(112, 8);
 
-if (WORD_COUNT * 4 != 96) ERROR("the words must fit their data");
+if (WORD_COUNT * 4 != 112) ERROR("the words must fit their data");
 
 export function address(): usize {
   return words;

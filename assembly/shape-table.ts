@@ -72,6 +72,8 @@ export const STATE_UNFLUSHED: u32 = 16;
 /** While a change is routed: it was found for the old row, for the new one (`candidates.ts`). */
 export const STATE_MARK_OLD: u32 = 32;
 export const STATE_MARK_NEW: u32 = 64;
+/** It is a view: the bytes of its handle are those of `dependency-view.ts`. */
+export const STATE_VIEW: u32 = 128;
 
 const CHUNK_SHIFT: u32 = 14;
 const CHUNK_ROWS: u32 = 16384;
@@ -110,6 +112,13 @@ export function mint(): u32 {
   return id;
 }
 
+/** As `mint`, for a shape without handle and log: a dependency view. */
+export function mintView(): u32 {
+  const id = mint();
+  if (id != NONE) setStateBit(id, STATE_VIEW, true);
+  return id;
+}
+
 /** Lets an id go. REQUIRES: it is live, nobody waits for it, no index holds it. */
 export function retire(id: u32): void {
   assert(isLive(id) && (state(id) & (STATE_AWAITED | STATE_UNFLUSHED)) == 0);
@@ -139,6 +148,11 @@ export function currentEpoch(): u32 {
 
 export function isLive(id: u32): bool {
   return id != NONE && id < top && (state(id) & STATE_LIVE) != 0;
+}
+
+/** Whether an id was minted as a view's. */
+export function isView(id: u32): bool {
+  return (state(id) & STATE_VIEW) != 0;
 }
 
 /** The live id after this one, NONE if it is the last. */

@@ -27,10 +27,13 @@ import * as regions from "./regions";
 import * as router from "./router";
 import * as state from "./run-state";
 import * as scout from "./scout";
+import * as tape from "./tape";
 import * as wire from "./wire";
 
 const BEGIN_SIZE: usize = 21;
 const COMMIT_SIZE: usize = 26;
+/** XLogData ends with it, in front of the message (Postgres manual, 54.4). */
+const SENT_TIME_SIZE: usize = 8;
 
 /** Not a stop: on with the next frame. */
 const GO_ON: u32 = 0xffffffff;
@@ -42,9 +45,13 @@ let skipLsn: u64 = 0;
 /** Number of the transaction in this process, for `relation.reportedIn`. 0 is none. */
 let serial: u32 = 0;
 let op: u32 = 0;
+/** Changes of the transactions that have ended and were not skipped, over all connections. */
+let changeCount: u64 = 0;
 /** Whether a body of this transaction was written. */
 let hasReached: bool = false;
 let stopsAtEveryCommit: bool = false;
+/** Whether the change that is pending was handed to the tape. */
+let isOnTape: bool = false;
 /** Number of the change of a partition that is pending, for `relation.routedIn`. 0 is none. */
 let changeSerial: u32 = 1;
 
@@ -73,9 +80,11 @@ export function reset(): void {
   state.clear();
   state.set(state.BODIES_ADDRESS, bodiesAddress);
   state.set(state.MATCHES_ADDRESS, matchesAddress);
+  state.setLong(state.CHANGE_COUNT, changeCount);
   isInTransaction = false;
   isSkipped = false;
   hasReached = false;
+  isOnTape = false;
   changeSerial += 1;
   op = 0;
 }
@@ -165,6 +174,9 @@ function commit(start: usize, end: usize): u32 {
   state.setLong(state.COMMIT_LSN, lsn);
   state.setLong(state.END_LSN, bswap<u64>(load<u64>(start + 10)));
   state.setLong(state.COMMIT_TIME, bswap<u64>(load<u64>(start + 18)));
+  state.setLong(state.SENT_TIME, bswap<u64>(load<u64>(start - SENT_TIME_SIZE)));
+  if (!isSkipped) changeCount += <u64>(op >> 1);
+  state.setLong(state.CHANGE_COUNT, changeCount);
   wire.consume();
   return hasReached || stopsAtEveryCommit ? state.COMMIT : GO_ON;
 }
@@ -173,6 +185,10 @@ function commit(start: usize, end: usize): u32 {
 
 function change(kind: u32, start: usize, end: usize): u32 {
   if (!isInTransaction) return malformed(state.BAD_TRANSACTION);
+  if (tape.isRunning() && !isOnTape) {
+    tape.write(pgoutput.oidOfChange(start, end), op, start, end);
+    isOnTape = true;
+  }
   if (isSkipped) return pass();
   const oid = pgoutput.oidOfChange(start, end);
   const link = partitionMap.linksOf(oid);
@@ -251,6 +267,7 @@ function route(kind: u32, relation: Relation): u32 {
 
 /** Counts the change and goes on behind it. */
 function pass(): u32 {
+  isOnTape = false;
   op += 2;
   wire.consume();
   return GO_ON;

@@ -1,13 +1,16 @@
 // What only tests may do, as `testing.ts`: literals, elements, paths, and the indexes of accesses.
 
 import * as arrayText from "./array-text";
+import * as dependencyView from "./dependency-view";
 import * as jsonText from "./json-text";
 import * as literal from "./literal";
 import * as membershipIndex from "./membership-index";
 import * as orderCode from "./order-code";
 import * as pagePool from "./page-pool";
+import * as pathTree from "./path-tree";
 import * as rangeIndex from "./range-index";
 import * as textBuffer from "./text-buffer";
+import * as viewHistory from "./view-history";
 
 // Literals and order codes. Numbers come in halves, bytes as (address, size).
 
@@ -56,15 +59,41 @@ export function arrayElementAddress(): usize {
 export function arrayElementSize(): u32 {
   return arrayText.lastSize();
 }
-/** As `arrayNext`. */
-export function jsonFind(
-  address: usize,
-  size: u32,
-  path: usize,
-  stepCount: u32,
-  ordinal: u32,
-): u32 {
-  if (!jsonText.find(address, size, path, stepCount, ordinal)) return 0;
+/** REQUIRES: `storesCreate`. */
+export function pathsCreate(): void {
+  if (!pagePool.reserve(1)) unreachable();
+  pathTree.create();
+}
+export function pathsRoot(): u32 {
+  return pathTree.root();
+}
+export function pathsRemoveRoot(root: u32): void {
+  pathTree.removeRoot(root);
+}
+export function pathsGrow(parent: u32, key: usize, size: u32): u32 {
+  return pathTree.grow(parent, key, size);
+}
+export function pathsSetAccess(node: u32, access: u32): void {
+  pathTree.setAccess(node, <usize>access);
+}
+export function pathsPrune(node: u32): void {
+  pathTree.prune(node);
+}
+export function pathsLiveBytes(): u32 {
+  return <u32>pathTree.liveBytes();
+}
+export function pathsVerify(): void {
+  pathTree.verify();
+}
+export function jsonOpen(address: usize, size: u32, root: u32): void {
+  jsonText.open(address, size, root);
+}
+/** A node of the path tree, 0 at the end. */
+export function jsonNext(): u32 {
+  return jsonText.next();
+}
+/** 1: a text, 2: NULL, 3: too long. */
+export function jsonValueKind(): u32 {
   if (jsonText.isNull()) return 2;
   return jsonText.isTooLong() ? 3 : 1;
 }
@@ -141,6 +170,19 @@ export function rangeLiveBytes(): u32 {
 }
 export function rangeVerify(tree: u32): void {
   rangeIndex.verify(treeAt(tree));
+}
+
+// Dependency views.
+
+export function viewsCreate(): void {
+  if (!pagePool.reserve(3)) unreachable();
+  dependencyView.create();
+}
+export function viewsStartHistoryAt(number: u32): void {
+  viewHistory.startAt(number);
+}
+export function viewsVerify(): void {
+  dependencyView.verify();
 }
 
 function treeAt(tree: u32): usize {

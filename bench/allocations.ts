@@ -14,10 +14,16 @@ import { fork } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { getHeapStatistics } from "node:v8";
-import type { RoutingEngine } from "./baseline/routing-engine.ts";
+import type { RoutingEngine } from "../src/report/baseline/routing-engine.ts";
 import { createEngine, EQUALITY_ENGINES, type EqualityEngineName } from "./engines.ts";
-import { collectGarbage, GcWatch, median } from "./measure.ts";
-import { ALL_COLUMNS, cutStream, makeWalStream, ORDERS, TENANT_COLUMN } from "./wal-stream.ts";
+import { collectGarbage, GcWatch, median } from "../src/report/measure.ts";
+import {
+  ALL_COLUMNS,
+  cutStream,
+  makeWalStream,
+  ORDERS,
+  TENANT_COLUMN,
+} from "../src/report/wal-stream.ts";
 
 export interface AllocationOptions {
   readonly subject: EqualityEngineName | "canary";

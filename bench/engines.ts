@@ -1,12 +1,12 @@
 /** The engines by name. */
 
-import { IntegerKeyedEngine } from "./baseline/integer-keyed.ts";
-import type { RoutingEngine } from "./baseline/routing-engine.ts";
-import { StringKeyedEngine } from "./baseline/string-keyed.ts";
-import { StringStagedEngine } from "./baseline/string-staged.ts";
-import { createCoreEngine } from "./core-engine.ts";
+import { IntegerKeyedEngine } from "../src/report/baseline/integer-keyed.ts";
+import type { RoutingEngine } from "../src/report/baseline/routing-engine.ts";
+import { StringKeyedEngine } from "../src/report/baseline/string-keyed.ts";
+import { StringStagedEngine } from "./string-staged.ts";
+import { createCoreEngine } from "../src/report/core-engine.ts";
 
-/** Those that route conjunctions of equalities; `classes/ordinary.ts` is for all other classes. */
+/** Those that route conjunctions of equalities; `OrdinaryEngine` is for all other classes. */
 export const EQUALITY_ENGINES = ["string-staged", "string-keyed", "integer-keyed", "core"] as const;
 export type EqualityEngineName = (typeof EQUALITY_ENGINES)[number];
 

@@ -1,30 +1,14 @@
-/** Where and from what a result comes: numbers without it mean nothing. */
+/** Where and from what a result comes, as a list for RESULTS.md. */
 
-import { execFileSync } from "node:child_process";
-import { cpus, totalmem } from "node:os";
+import { readEnvironment } from "../src/report/machine.ts";
 
 export function describeEnvironment(command: string, date: Date): string {
-  const cores = cpus();
+  const { processor, processorCount, memoryGib, node, v8, platform, commit } = readEnvironment();
   return [
-    `- machine: ${cores[0]?.model ?? "unknown processor"}, ${cores.length} cores, ` +
-      `${Math.round(totalmem() / 2 ** 30)} GiB`,
-    `- Node ${process.version}, V8 ${process.versions.v8}, ${process.platform} ${process.arch}`,
-    `- commit: ${commit()}`,
+    `- machine: ${processor}, ${processorCount} cores, ${memoryGib} GiB`,
+    `- Node ${node}, V8 ${v8}, ${platform}`,
+    `- commit: ${commit}`,
     `- date: ${date.toISOString().slice(0, 10)}`,
     `- command: \`${command}\``,
   ].join("\n");
-}
-
-function commit(): string {
-  try {
-    const git = (...parameters: string[]): string =>
-      execFileSync("git", parameters, {
-        encoding: "utf8",
-        stdio: ["ignore", "pipe", "ignore"],
-      }).trim();
-    const isChanged = git("status", "--porcelain") !== "";
-    return `${git("rev-parse", "--short", "HEAD")}${isChanged ? " with uncommitted changes" : ""}`;
-  } catch {
-    return "none yet";
-  }
 }

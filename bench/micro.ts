@@ -9,12 +9,12 @@
 
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";
-import type { RoutingEngine } from "./baseline/routing-engine.ts";
-import { makeEmptyCall } from "./core-engine.ts";
+import type { RoutingEngine } from "../src/report/baseline/routing-engine.ts";
+import { makeEmptyCall } from "../src/report/core-engine.ts";
 import { createEngine, EQUALITY_ENGINES, type EqualityEngineName } from "./engines.ts";
-import { FrameWriter } from "./frame-writer.ts";
-import { Random } from "./random.ts";
-import { ALL_COLUMNS, ORDERS, TENANT_COLUMN } from "./wal-stream.ts";
+import { FrameWriter } from "../src/report/frame-writer.ts";
+import { Random } from "../src/report/random.ts";
+import { ALL_COLUMNS, ORDERS, TENANT_COLUMN } from "../src/report/wal-stream.ts";
 
 /** Every task is a batch of so many operations: a single one is shorter than the clock's tick. */
 const BATCH = 1000;

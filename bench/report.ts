@@ -1,7 +1,7 @@
 /** Turns measurements into Markdown: a row per metric, a column per engine, and their ratios. */
 
 import type { EngineName } from "./engines.ts";
-import { median } from "./measure.ts";
+import { median } from "../src/report/measure.ts";
 import type { Measurements, WorkloadName } from "./workloads.ts";
 
 /** One run of one engine. */

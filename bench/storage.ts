@@ -25,7 +25,7 @@ import { PostingBuffer } from "../src/router/posting-buffer.ts";
 import { ShapeTable } from "../src/router/shape-table.ts";
 import { openStore } from "../src/storage/open-store.ts";
 import type { Store } from "../src/storage/store.ts";
-import { Random } from "./random.ts";
+import { Random } from "../src/report/random.ts";
 
 const LISTS = 64;
 

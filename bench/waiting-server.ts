@@ -1,9 +1,11 @@
-/** The server of `waiting.ts` and `stalled.ts`: says what it uses and how long its loop is away. */
+/** The server of what is measured over HTTP: says what it uses and how long its loop is away. */
 
 import { readConfig } from "../src/config.ts";
 import { PipelineService } from "../src/sync-service.ts";
 
-export type ServerOrder = { readonly kind: "start" | "bare" | "memory" | "watch" | "watched" };
+export type ServerOrder = {
+  readonly kind: "start" | "stop" | "bare" | "memory" | "count" | "watch" | "watched";
+};
 
 export interface ServerReport {
   readonly port: number;
@@ -14,12 +16,17 @@ export interface ServerReport {
   readonly bareHeapBytes: number;
   readonly bareRssBytes: number;
   readonly bareExternalBytes: number;
-  /** Since `watch`. */
+  /** Since `watch`, which takes a turn of the loop after another and all the time there is. */
   readonly longestTurnMs: number;
+  /** Since `watch` or `count`. */
   readonly cpuMs: number;
+  /** By the journal and by snapshots, since the start. */
+  readonly writtenBytes: number;
 }
 
 let port = 0;
+let service: PipelineService | undefined;
+let stop = (): Promise<void> => Promise.resolve();
 let bare = { heapUsed: 0, rss: 0, external: 0 };
 let isWatching = false;
 let longestTurnMs = 0;
@@ -34,12 +41,14 @@ process.on("message", (order: ServerOrder) => {
 
 async function obey({ kind }: ServerOrder): Promise<ServerReport> {
   if (kind === "start") await start();
+  if (kind === "stop") await stop();
   if (kind === "memory" || kind === "bare") await collect();
   if (kind === "bare") bare = process.memoryUsage();
   if (kind === "watch") watch();
   if (kind === "watched") isWatching = false;
   const { heapUsed, rss, external } = process.memoryUsage();
   const cpu = process.cpuUsage(cpuBefore);
+  if (kind === "count") cpuBefore = process.cpuUsage();
   return {
     port,
     heapBytes: heapUsed,
@@ -50,14 +59,20 @@ async function obey({ kind }: ServerOrder): Promise<ServerReport> {
     bareExternalBytes: bare.external,
     longestTurnMs,
     cpuMs: (cpu.user + cpu.system) / 1000,
+    writtenBytes: service?.pipeline?.store.writtenBytes ?? 0,
   };
 }
 
 async function start(): Promise<void> {
-  const service = new PipelineService({ config: readConfig(process.env) });
-  const app = service.httpServer();
+  const starting = new PipelineService({ config: readConfig(process.env) });
+  service = starting;
+  const app = starting.httpServer();
+  stop = async () => {
+    await app.close();
+    await starting.stop();
+  };
   await app.listen({ port: 0, host: "127.0.0.1" });
-  await service.start();
+  await starting.start();
   port = (app.server.address() as { port: number }).port;
 }
 

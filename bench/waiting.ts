@@ -19,7 +19,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type pg from "pg";
 import { describeEnvironment } from "./environment.ts";
-import { median } from "./measure.ts";
+import { median } from "../src/report/measure.ts";
 import { withRealServer } from "./real-server.ts";
 import type { ClientOrder, ClientReport } from "./waiting-clients.ts";
 import type { ServerOrder, ServerReport } from "./waiting-server.ts";

@@ -14,13 +14,29 @@ export class Worker<Order extends object, Report> {
     });
   }
 
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
+  /** @throws {Error} when the process ends instead of reporting. */
   async ask(order: Order): Promise<Report> {
     this.#process.send(order);
-    const [report] = (await once(this.#process, "message")) as [Report];
-    return report;
+    const stop = new AbortController();
+    const { signal } = stop;
+    const ended = once(this.#process, "exit", { signal }).then(() => {
+      throw new Error(
+        `a process of the benchmark ended before it had done ${JSON.stringify(order)}`,
+      );
+    });
+    try {
+      const report = once(this.#process, "message", { signal });
+      return ((await Promise.race([report, ended])) as [Report])[0];
+    } finally {
+      stop.abort();
+    }
   }
 
   stop(): void {
-    this.#process.kill();
+    this.#process.disconnect();
   }
 }

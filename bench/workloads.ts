@@ -4,12 +4,12 @@
  *     equality-distinct   N shapes `tenant_id = n`, every n once: memory, registration, routing
  *     equality-shared     N shapes over 1,000 tenants that differ in columns and mode: fan-out
  *     churn               N shapes, of which some are removed and others added, scattered
- *     in-list ... mix     N shapes of another class of WHERE, see `classes/classes.ts`
+ *     in-list ... mix     N shapes of another class of WHERE, see `src/report/classes/classes.ts`
  */
 
-import type { RoutingEngine, TemplateSpec } from "./baseline/routing-engine.ts";
-import { CLASS_NAMES, type ClassName } from "./classes/classes.ts";
-import { runClass } from "./classes/workload.ts";
+import type { RoutingEngine, TemplateSpec } from "../src/report/baseline/routing-engine.ts";
+import { CLASS_NAMES, type ClassName } from "../src/report/classes/classes.ts";
+import { runClass } from "./class-workload.ts";
 import { createEngine, type EngineName, type EqualityEngineName } from "./engines.ts";
 import {
   collectGarbage,
@@ -19,9 +19,16 @@ import {
   time,
   type Memory,
   type Timing,
-} from "./measure.ts";
-import { Random } from "./random.ts";
-import { ALL_COLUMNS, cutStream, makeWalStream, ORDERS, TENANT_COLUMN } from "./wal-stream.ts";
+} from "../src/report/measure.ts";
+import { Random } from "../src/report/random.ts";
+import { heldByShapes } from "../src/report/structure-report.ts";
+import {
+  ALL_COLUMNS,
+  cutStream,
+  makeWalStream,
+  ORDERS,
+  TENANT_COLUMN,
+} from "../src/report/wal-stream.ts";
 
 export const EQUALITY_WORKLOADS = ["equality-distinct", "equality-shared", "churn"] as const;
 export const WORKLOAD_NAMES = [...EQUALITY_WORKLOADS, ...CLASS_NAMES] as const;
@@ -284,19 +291,16 @@ class Subject {
     perShape("rssPerShape", memory.rssBytes - this.#before.rssBytes);
     this.#record(`${name}.peakRssMib`, process.resourceUsage().maxRSS / 1024);
     this.#record(`${name}.fullGcMs`, time(collectGarbage).wallMs);
-    for (const { structure, committedBytes } of this.#engine.memory?.() ?? []) {
-      perShape(`structure.${structure}`, committedBytes);
+    for (const { structure, committedBytes, isOfShapes } of this.#engine.structures?.() ?? []) {
+      if (isOfShapes) perShape(`structure.${structure}`, committedBytes);
     }
   }
 
   /** What the engine says it holds, or else what the heap does. */
   #holding({ heapBytes }: Memory): Holding {
-    const report = this.#engine.memory?.();
-    if (report === undefined) return { committedBytes: heapBytes, liveBytes: heapBytes };
-    return {
-      committedBytes: report.reduce((total, structure) => total + structure.committedBytes, 0),
-      liveBytes: report.reduce((total, structure) => total + structure.liveBytes, 0),
-    };
+    const structures = this.#engine.structures?.();
+    if (structures === undefined) return { committedBytes: heapBytes, liveBytes: heapBytes };
+    return heldByShapes(structures);
   }
 
   #record(name: string, value: number): void {

@@ -60,13 +60,21 @@ export interface Config {
 
   /** Bytes of changes held back for one shape whose snapshot is not placed in time yet. */
   readonly snapshotBufferBytesMax: number;
+  /** What may be kept in memory for rows that move into shapes with subqueries: bytes. */
+  readonly moveBufferBytesMax: number;
+  /** Transactions that such a shape may be behind before it is given up. */
+  readonly subqueryBufferTransactionsMax: number;
   /** The largest single row change accepted from Postgres. */
   readonly rowBytesMax: number;
-  /** Bytes of linear memory; new shapes get a 503 beyond. */
+  /** Bytes of linear memory for shapes; where they run short, the idlest shapes go. */
   readonly coreMemoryMax: number;
+  /** Bytes of the storage directory, as above. Undefined: no limit. */
+  readonly storageBytesMax: number | undefined;
   /** More go within a minute, those that were asked for longest ago. Undefined: no limit. */
   readonly shapesMax: number | undefined;
 
+  /** Where `/metrics` is answered. Undefined: nowhere. */
+  readonly prometheusPort: number | undefined;
   readonly logLevel: LogLevel;
   /** Variables that ask for what upstream does and litz does not: worth a warning. */
   readonly withoutEffect: readonly string[];
@@ -125,6 +133,17 @@ export function readConfig(environment: Environment): Config {
     readyTimeoutMs: read.duration("LITZ_READY_TIMEOUT", 5_000, 0, 600_000),
     stalledReaderTimeoutMs: read.duration("LITZ_STALLED_READER_TIMEOUT", 60_000, 1_000, 3_600_000),
 
+    ...readLimits(read),
+
+    prometheusPort: read.optionalInteger(["ELECTRIC_PROMETHEUS_PORT"], 1, 65_535),
+    logLevel: read.logLevel("ELECTRIC_LOG_LEVEL"),
+    withoutEffect: read.withoutEffect(),
+  };
+}
+
+/** Where things are kept, and how much of them. */
+function readLimits(read: Reader) {
+  return {
     storageDirectory: read.text("ELECTRIC_STORAGE_DIR") ?? "./persistent",
     isStorageTemporary: read.isStorageTemporary(),
     // The floor keeps a chunk above one page of the log reader's bookkeeping; the client suite uses
@@ -136,17 +155,23 @@ export function readConfig(environment: Environment): Config {
       1024 * MIB,
     ),
 
+    moveBufferBytesMax: read.size("LITZ_MOVE_BUFFER_MAX", 64 * MIB, MIB, 1024 * MIB),
+    subqueryBufferTransactionsMax: read.integer(
+      "ELECTRIC_SUBQUERY_BUFFER_MAX_TRANSACTIONS",
+      1_000,
+      1,
+      1_000_000,
+    ),
     snapshotBufferBytesMax: read.size("LITZ_SNAPSHOT_BUFFER_MAX", 64 * MIB, MIB, 1024 * MIB),
     rowBytesMax: read.size("LITZ_ROW_MAX", 256 * MIB, MIB, 1024 * MIB),
     coreMemoryMax: read.size("LITZ_CORE_MEMORY_MAX", 4096 * MIB, 32 * MIB, 4096 * MIB),
+    // The journal is cut into sixteenths of it, which may not be too small for a frame.
+    storageBytesMax: read.optionalSize("LITZ_STORAGE_MAX_BYTES", 32 * MIB, 2 ** 50),
     shapesMax: read.optionalInteger(
       ["ELECTRIC_MAX_SHAPES", "ELECTRIC_EXPERIMENTAL_MAX_SHAPES"],
       1,
       SHAPES_MAX,
     ),
-
-    logLevel: read.logLevel("ELECTRIC_LOG_LEVEL"),
-    withoutEffect: read.withoutEffect(),
   };
 }
 
@@ -217,13 +242,17 @@ class Reader {
   size(name: string, fallback: number, min: number, max: number): number {
     const text = this.text(name);
     if (text === undefined) return fallback;
-    const match = /^([0-9]{1,12})(KiB|MiB|GiB)?$/.exec(text);
-    const unit = { KiB: 1024, MiB: MIB, GiB: 1024 * MIB }[match?.[2] ?? ""] ?? 1;
+    const match = /^([0-9]{1,15})(KiB|MiB|GiB|TiB)?$/.exec(text);
+    const unit = { KiB: 1024, MiB: MIB, GiB: 1024 * MIB, TiB: MIB * MIB }[match?.[2] ?? ""] ?? 1;
     const value = match === null ? NaN : Number(match[1]) * unit;
     if (!(value >= min && value <= max)) {
       throw new ConfigError(name, text, `bytes from ${min} to ${max}, such as 10485760 or 10MiB`);
     }
     return value;
+  }
+
+  optionalSize(name: string, min: number, max: number): number | undefined {
+    return this.text(name) === undefined ? undefined : this.size(name, min, min, max);
   }
 
   boolean(name: string): boolean {
@@ -273,11 +302,9 @@ class Reader {
     if (idleTimeoutMs !== 0 && idleTimeoutMs < IDLE_TIMEOUT_MS_MIN) {
       throw new ConfigError(idleTimeout, this.text(idleTimeout)!, "0 (never), or 30s and more");
     }
-    const prometheusPort = this.optionalInteger(["ELECTRIC_PROMETHEUS_PORT"], 1, 65_535);
     const randomName = "ELECTRIC_TEMPORARY_REPLICATION_SLOT_USE_RANDOM_NAME";
     return [
       ...(idleTimeoutMs === 0 ? [] : [idleTimeout]),
-      ...(prometheusPort === undefined ? [] : ["ELECTRIC_PROMETHEUS_PORT"]),
       ...(this.boolean(randomName) ? [randomName] : []),
     ];
   }

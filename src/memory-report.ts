@@ -27,7 +27,31 @@ export function memoryReport(pipeline: Pipeline | undefined): object {
     waitingRequests: pipeline.waitingRoom.count,
     coreBytes: pipeline.core.bytes.byteLength,
     core: pipeline.accounting.report(),
+    subqueries: subqueryReport(pipeline),
     storage: { position: formatLsn(position), ...storage },
     process: usage,
+  };
+}
+
+/**
+ * Views, and how they are shared; what shapes that are behind have kept: raw changes of their
+ * tables, and the history of the views.
+ */
+function subqueryReport({ moves, templates, views }: Pipeline): object {
+  const all = templates.all();
+  const countOf = (isMeant: (live: (typeof all)[number]) => boolean): number =>
+    all.filter(isMeant).reduce((sum, { shapeCount }) => sum + shapeCount, 0);
+  const { gated, batches, tapeBytes, queries } = moves.figures;
+  return {
+    views: countOf(({ template }) => template.projection !== undefined),
+    dependentShapes: countOf(({ template: { projection, where } }) => {
+      return projection === undefined && where?.subqueries !== undefined;
+    }),
+    distinctValues: views.valueCount,
+    historyTransitions: views.historyLength,
+    shapesBehind: gated,
+    movesUnderWay: batches,
+    moveQueries: queries,
+    tapeBytes,
   };
 }

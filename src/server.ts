@@ -10,10 +10,10 @@ import { Acknowledger } from "./collector/acknowledger.ts";
 import { LogCollector } from "./collector/log-collector.ts";
 import type { Config } from "./config.ts";
 import type { Clock } from "./lib/clock.ts";
+import type { DurationHistogram } from "./lib/duration-histogram.ts";
 import type { Logger } from "./lib/logger.ts";
 import type { CaseMapping } from "./model/case-mapping.ts";
-import type { RelationId, ShapeId } from "./model/ids.ts";
-import type { Lsn } from "./model/lsn.ts";
+import { minLsn, type Lsn } from "./model/lsn.ts";
 import type { Table } from "./model/table.ts";
 import type { Inspector } from "./postgres/inspector.ts";
 import type { Publication } from "./postgres/publication.ts";
@@ -25,23 +25,34 @@ import { FlushTracker } from "./router/flush-tracker.ts";
 import { PostingBuffer } from "./router/posting-buffer.ts";
 import { Router } from "./router/router.ts";
 import { ShapeTable } from "./router/shape-table.ts";
+import { StreamFigures } from "./router/stream-figures.ts";
+import { Views } from "./router/views.ts";
 import { Waiters } from "./router/waiters.ts";
 import { BoundaryQueue } from "./shapes/boundary-queue.ts";
 import { ChangeWriter } from "./shapes/change-writer.ts";
+import { Eviction, type Budget, type EvictionOptions } from "./shapes/eviction.ts";
+import { MemoryBudget } from "./shapes/memory-budget.ts";
 import type { Readiness } from "./shapes/readiness.ts";
 import { Partitions } from "./shapes/partitions.ts";
 import { ShapeRegistry } from "./shapes/registry.ts";
 import { removeUnusableShapes, restoreShapes } from "./shapes/restore.ts";
 import { ShapeAdmin, type ShapeAdminOptions } from "./shapes/shape-admin.ts";
 import { ShapeCleaner } from "./shapes/shape-cleaner.ts";
-import { ShapeCreator, type SnapshotSource } from "./shapes/shape-creator.ts";
-import { ShapeLimit } from "./shapes/shape-limit.ts";
+import { ShapeCountBudget } from "./shapes/shape-count-budget.ts";
+import { ShapeCreator, type ShapeRoom, type SnapshotSource } from "./shapes/shape-creator.ts";
 import { Shapes, type ShapesOptions, type TimeZoneSource } from "./shapes/shapes.ts";
+import { StorageBudget } from "./shapes/storage-budget.ts";
 import { StreamSubscriber } from "./shapes/stream-subscriber.ts";
 import { TableKeeper } from "./shapes/table-keeper.ts";
 import { TemplateRegistry } from "./shapes/template-registry.ts";
+import { ViewKeeper, type ViewKeeperOptions, type ViewSource } from "./shapes/view-keeper.ts";
 import { WaitingRoom } from "./shapes/waiting-room.ts";
+import { limitsWithin } from "./storage/limits.ts";
 import { openStore } from "./storage/open-store.ts";
+import type { DurabilityListener } from "./storage/storage.ts";
+import type { Store } from "./storage/store.ts";
+import type { MoveQuery } from "./subqueries/move-batch.ts";
+import { Moves, type MovesOptions } from "./subqueries/moves.ts";
 
 /** What the pipeline stands on: it neither makes nor closes these. */
 export interface Foundation {
@@ -50,7 +61,11 @@ export interface Foundation {
   readonly inspector: Inspector;
   readonly publication: Publication;
   readonly snapshots: SnapshotSource;
+  /** Is told how long the journal's syncs take. */
+  readonly syncs: DurationHistogram;
   readonly subsets: SubsetReader;
+  readonly viewValues: ViewSource;
+  readonly moveRows: MoveQuery;
   readonly readiness: Readiness;
   /** How the database folds case; undefined where it cannot be told. */
   readonly caseMapping: CaseMapping | undefined;
@@ -72,76 +87,155 @@ export type Pipeline = Awaited<ReturnType<typeof openPipeline>>;
  * @throws {LitzError} when storage cannot be opened or the shapes do not fit in the core's budget.
  */
 export async function openPipeline(foundation: Foundation) {
-  const { config, core, inspector, logger, publication, snapshots } = foundation;
+  const { clock, config, core, inspector, logger, publication, snapshots } = foundation;
   const router = new Router(core);
-  const flushTracker = new FlushTracker(core);
-  const waitingRoom = new WaitingRoom(new Waiters(core));
+  const [flushTracker, waitingRoom] = [new FlushTracker(core), new WaitingRoom(new Waiters(core))];
   const durable = (position: Lsn, slots: Uint32Array, count: number) => {
     waitingRoom.grown(slots, count);
     collector.durable(position);
   };
-  const store = openStore({
-    ...foundation,
-    postings: new PostingBuffer(core),
-    chunkBytesThreshold: config.chunkBytesThreshold,
-    listener: { durable, failed: foundation.onStorageFailure },
-  });
-  const registry = new ShapeRegistry(
-    new ShapeTable(core),
-    store.epochMicroseconds,
-    foundation.clock,
-  );
+  const store = openStorage(foundation, { durable, failed: foundation.onStorageFailure });
+  const registry = new ShapeRegistry(new ShapeTable(core), store.epochMicroseconds, clock);
   const catalog = new TableCatalog(inspector, publication);
   const partitions: Partitions = new Partitions({
     ...{ router, catalog, store },
     templates: () => templates,
     invalidate: (oid, why) => keeper.invalidate(oid, why),
   });
-  const templates = new TemplateRegistry(router, partitions, foundation);
+  const views = new Views(core);
+  const templates = new TemplateRegistry(router, views, partitions, foundation);
   const stages = { router, registry, templates, store, logger };
-  const { unplaced, unusable } = await restoreShapes(stages);
-
   const boundaries = new BoundaryQueue(() => collector.requestBoundary());
-  const writer = new ChangeWriter({
-    ...stages,
-    flushTracker,
-    gateBytesMax: config.snapshotBufferBytesMax,
+  const gateBytesMax = config.snapshotBufferBytesMax;
+  const writer: ChangeWriter = new ChangeWriter({
+    ...{ ...stages, flushTracker, gateBytesMax },
     onOverfull: (id) => creator.stopOverfull(id),
+    onDelta: (body, of) => moves.takeDelta(body, of),
     onReleased: () => collector.acknowledge(),
   });
-  const stopSnapshot = (id: ShapeId, reason: Error) => creator.stop(id, reason);
-  const cleaner = new ShapeCleaner({ ...stages, writer, boundaries, waitingRoom, stopSnapshot });
-  const publish = async (table: Table) => {
-    await publication.ensure(table);
-    await partitions.prepare(table);
-  };
+  const { moves, viewKeeper } = openSubqueries(foundation, {
+    ...{ ...stages, views, writer, boundaries },
+    remove: (id, why) => cleaner.removeBroken(id, why),
+    askProgress: () => collector.askProgress(),
+    onReleased: () => collector.acknowledge(),
+  });
+  const { unplaced, unusable } = await restoreShapes({ ...stages, moves, viewKeeper });
+
+  const cleaner = new ShapeCleaner({
+    ...{ ...stages, writer, boundaries, waitingRoom, moves, viewKeeper },
+    stopSnapshot: (id, reason) => creator.stop(id, reason),
+  });
+  const publish = (table: Table) => publication.ensure(table).then(() => partitions.prepare(table));
   const keeper: TableKeeper = new TableKeeper({ ...stages, cleaner, catalog, partitions });
   const onSchemaChanged = (table: Table) => keeper.reconsider(table.oid);
-  const creating = { ...stages, writer, boundaries, cleaner, snapshots, publish, onSchemaChanged };
-  const creator = new ShapeCreator(creating);
+  const [accounting, stream] = [new Accounting(core), new StreamFigures(core)];
+  const { eviction, room } = openEviction(foundation, {
+    ...{ ...stages, accounting, cleaner, boundaries },
+    isInUse: (id) => waitingRoom.isAwaited(id) || creator.isUnderWay(id),
+  });
+  const creator: ShapeCreator = new ShapeCreator({
+    ...{ ...stages, writer, boundaries, cleaner, snapshots, publish, onSchemaChanged },
+    ...{ room, moves, viewKeeper },
+    tagPrefixOf: (id) => `${config.databaseId}${registry.handleOf(id) ?? ""}`,
+  });
 
-  const parts = { writer, boundaries, cleaner, keeper, partitions, catalog };
+  const parts = { writer, boundaries, cleaner, keeper, partitions, catalog, moves };
   const subscriber = new StreamSubscriber({ ...stages, ...parts });
-  const acknowledger = new Acknowledger(() => flushTracker.lowest());
-  const { rowBytesMax } = config;
-  const oidOf = (relation: RelationId) => templates.oidOf(relation);
-  const reading = { router, acknowledger, subscriber, congestion: store, oidOf, rowBytesMax };
-  const collector = new LogCollector(reading);
-  collector.startAt(store.position);
+  const acknowledger = new Acknowledger(() => lowestOf(flushTracker.lowest(), moves.lowestHeld));
+  const collector = new LogCollector({
+    ...{ router, acknowledger, subscriber, congestion: store, rowBytesMax: config.rowBytesMax },
+    oidOf: (relation) => templates.oidOf(relation),
+  });
+  collector.startAt(store.position, moves.lowestHeld ?? store.position);
   await removeUnusableShapes(unusable, store);
 
   const door = openDoor(foundation, {
-    ...{ ...stages, creator, cleaner, waitingRoom, acknowledger, onSchemaChanged },
+    ...{ ...stages, creator, cleaner, waitingRoom, acknowledger, onSchemaChanged, viewKeeper },
   });
-  const limit = new ShapeLimit({ ...stages, cleaner, boundaries, shapesMax: config.shapesMax });
-  const rest = { acknowledger, cleaner, collector, core, creator, keeper, limit, partitions };
-  return {
-    ...{ ...stages, ...door, ...rest, unplaced, waitingRoom, writer },
-    accounting: new Accounting(core),
-  };
+  const rest = { acknowledger, cleaner, collector, core, creator, eviction, keeper, partitions };
+  const subqueries = { moves, viewKeeper, views, unplaced };
+  return { ...stages, ...door, ...rest, ...subqueries, waitingRoom, writer, accounting, stream };
 }
 
-type Behind = Pick<ShapesOptions, "registry" | "templates" | "store" | "creator" | "cleaner"> &
+function openStorage(foundation: Foundation, listener: DurabilityListener): Store {
+  const { chunkBytesThreshold, storageBytesMax } = foundation.config;
+  const postings = new PostingBuffer(foundation.core);
+  const limits = limitsWithin(storageBytesMax);
+  return openStore({ ...foundation, postings, chunkBytesThreshold, limits, listener });
+}
+
+type Moving = Pick<MovesOptions, "router" | "views" | "remove" | "askProgress" | "onReleased"> &
+  Pick<ViewKeeperOptions, "registry" | "templates" | "boundaries"> & {
+    readonly store: Store;
+    readonly writer: ChangeWriter;
+  };
+
+/** What shapes with subqueries need besides. */
+function openSubqueries(foundation: Foundation, around: Moving) {
+  const { config, logger, moveRows, viewValues } = foundation;
+  const { moveBufferBytesMax, subqueryBufferTransactionsMax } = config;
+  const moves = new Moves({
+    ...{ ...around, logger, log: around.writer, query: moveRows },
+    start: around.store.position,
+    limits: {
+      tapeBytesMax: moveBufferBytesMax,
+      rowBytesMax: moveBufferBytesMax,
+      transactionsMax: subqueryBufferTransactionsMax,
+    },
+  });
+  const viewKeeper = new ViewKeeper({
+    ...{ ...around, moves, source: viewValues },
+    endUsersOf: (view) => around.remove(view, "its subquery could not be read"),
+  });
+  return { moves, viewKeeper };
+}
+
+function lowestOf(a: Lsn | undefined, b: Lsn | undefined): Lsn | undefined {
+  return a !== undefined && b !== undefined ? minLsn(a, b) : (a ?? b);
+}
+
+/** What eviction keeps shapes within. */
+function budgetsOf(
+  { shapesMax, storageBytesMax }: Config,
+  memory: MemoryBudget,
+  registry: ShapeRegistry,
+  store: Store,
+): Budget[] {
+  const budgets: Budget[] = [memory];
+  if (shapesMax !== undefined) budgets.push(new ShapeCountBudget(registry, shapesMax));
+  if (storageBytesMax !== undefined) {
+    budgets.push(new StorageBudget(registry, store, storageBytesMax));
+  }
+  return budgets;
+}
+
+type Evicting = Pick<EvictionOptions, "cleaner" | "boundaries" | "isInUse"> & {
+  readonly registry: ShapeRegistry;
+  readonly store: Store;
+  readonly accounting: Accounting;
+};
+
+function openEviction(
+  foundation: Foundation,
+  around: Evicting,
+): { readonly eviction: Eviction; readonly room: ShapeRoom } {
+  const { accounting, isInUse, registry, store } = around;
+  const memory = new MemoryBudget(registry, accounting, foundation.core.budgetBytes);
+  const eviction = new Eviction({
+    ...{ ...foundation, ...around },
+    budgets: budgetsOf(foundation.config, memory, registry, store),
+    // Views have no key: they go with the shapes that use them.
+    isInUse: (id) => isInUse(id) || registry.keyOf(id) === undefined,
+  });
+  const refused = () => {
+    memory.refused();
+    eviction.consider();
+  };
+  return { eviction, room: { admit: () => eviction.admit(), refused } };
+}
+
+type Behind = Pick<ShapeAdminOptions, "viewKeeper"> &
+  Pick<ShapesOptions, "registry" | "templates" | "store" | "creator" | "cleaner"> &
   Pick<ShapesOptions, "waitingRoom"> &
   Pick<ShapeAdminOptions, "router"> & {
     readonly acknowledger: Acknowledger;
@@ -153,6 +247,7 @@ function openDoor(foundation: Foundation, behind: Behind) {
   const { caseMapping, inspector, publication, readiness, subsets, timeZones } = foundation;
   const shapes = new Shapes({
     ...{ ...behind, readiness, subsets, caseMapping, timeZones },
+    stackId: foundation.config.databaseId,
     findTable: ({ schema, name }) => inspector.findTable(schema, name),
     refreshTable: ({ schema, name }) => inspector.refreshTable(schema, name),
     onTableChanged: behind.onSchemaChanged,

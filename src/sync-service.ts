@@ -4,7 +4,8 @@
  *
  *     start: ask the database who it is ─> open storage ─> restore shapes ─> follow replication
  *
- * Requests are accepted from the first moment; until the stream runs they wait, then get a 503.
+ * Requests are accepted from the first moment. Once storage is restored, shapes that exist are
+ * read; until the stream runs, those who want new ones wait, then get a 503.
  */
 
 import { readFileSync } from "node:fs";
@@ -12,14 +13,18 @@ import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import { ReplicationSession } from "./postgres/replication-session.ts";
 import { ConfigError, type Config } from "./config.ts";
 import type { EdgeOptions } from "./http/edge.ts";
+import { gatherFigures, syncHistogram, type EngineSources } from "./figures.ts";
 import type { Certificate } from "./http/https-certificate.ts";
+import { startMetricsServer, type MetricsServer } from "./http/metrics-server.ts";
 import { shapeRoutes } from "./http/routes.ts";
 import { createHttpServer, createRequestHandler, type RequestHandler } from "./http/server.ts";
+import { Traffic } from "./http/traffic.ts";
 import { systemClock } from "./lib/clock.ts";
 import { asError, LitzError } from "./lib/errors.ts";
 import { silentLogger, type Logger } from "./lib/logger.ts";
 import { systemTimers } from "./lib/timers.ts";
 import { memoryReport } from "./memory-report.ts";
+import type { Exposition, Metrics } from "./metrics/exposition.ts";
 import type { CaseMapping } from "./model/case-mapping.ts";
 import { readCaseMapping } from "./postgres/case-mapping.ts";
 import { parseConnectionOptions, type ConnectionOptions } from "./postgres/connection-options.ts";
@@ -31,12 +36,17 @@ import { dropSlot, replicationNamesOf } from "./postgres/slot.ts";
 import { SnapshotBatcher } from "./postgres/snapshot-batch.ts";
 import { SnapshotReader } from "./postgres/snapshot-query.ts";
 import { SubsetReader } from "./postgres/subset-query.ts";
+import { MoveReader } from "./postgres/move-query.ts";
 import { ServerTimeZones } from "./postgres/time-zone-transitions.ts";
+import { ViewReader } from "./postgres/view-query.ts";
+import { WalWatch } from "./postgres/wal-watch.ts";
 import { loadCore } from "./router/core.ts";
 import { openPipeline, type Foundation, type Pipeline } from "./server.ts";
 import { LateService } from "./shapes/late-service.ts";
+import { MeasuredSnapshots } from "./shapes/measured-snapshots.ts";
 import { Readiness } from "./shapes/readiness.ts";
 import { gateUnplacedShapes } from "./shapes/restore.ts";
+import { DiskWatch } from "./storage/disk-watch.ts";
 import { StoreIdentityMismatch } from "./storage/errors.ts";
 import { purgeStore } from "./storage/open-store.ts";
 import { makeTemporaryDirectory, type TemporaryDirectory } from "./storage/temporary-directory.ts";
@@ -70,6 +80,11 @@ export interface SyncService {
   httpServer(certificate?: Certificate): FastifyInstance;
   /** What `GET /admin/memory` answers. */
   memoryReport(): object;
+  /**
+   * What `/metrics` answers on the port ELECTRIC_PROMETHEUS_PORT, for hosts that have a listener of
+   * their own.
+   */
+  metrics(): Promise<Exposition>;
 }
 
 /** Makes a service; nothing happens before `start`. */
@@ -87,12 +102,17 @@ export class PipelineService implements SyncService {
   readonly #logger: Logger;
   readonly #readiness = new Readiness();
   readonly #shapes = new LateService(this.#readiness);
+  readonly #traffic = new Traffic();
+  readonly #startedAtMs = systemClock.nowMilliseconds();
   readonly #stop = new AbortController();
   #pool: Pool | undefined;
   #pipeline: Pipeline | undefined;
   #publication: Publication | undefined;
   #session: ReplicationSession | undefined;
   #temporary: TemporaryDirectory | undefined;
+  #engine: EngineSources | undefined;
+  #metrics: Promise<Metrics> | undefined;
+  #metricsServer: MetricsServer | undefined;
 
   constructor({ config, logger = silentLogger }: SyncServiceOptions) {
     this.#config = config;
@@ -107,6 +127,7 @@ export class PipelineService implements SyncService {
         "a setting is accepted and has no effect: litz has no such thing",
       );
     }
+    await this.#serveMetrics();
     // What is wrong with it is said now, not when the stream begins.
     this.#connectionTo(config.databaseUrl);
     const names = replicationNamesOf(config.replicationStreamId);
@@ -125,24 +146,31 @@ export class PipelineService implements SyncService {
     });
     this.#publication = publication;
     this.#readiness.starting("shape metadata to be loaded");
+    const directory = this.#directory();
+    const measured = { snapshots: measuredSnapshots(pool), syncs: syncHistogram() };
     const pipeline = await this.#open({
+      ...measured,
       config,
       core: await this.#loadCore(),
       inspector,
       publication,
-      snapshots: new SnapshotBatcher(pool, new SnapshotReader(pool), systemClock),
+      viewValues: new ViewReader(pool),
+      moveRows: new MoveReader(pool),
       // The other half of the connections is for snapshots and the catalog.
       subsets: new SubsetReader(pool, { concurrency: Math.ceil(config.databasePoolSize / 2) }),
       caseMapping: server.caseMapping,
       timeZones,
       readiness: this.#readiness,
-      directory: this.#directory(),
+      directory,
       databaseIdentity: `${server.systemIdentifier}/${server.databaseName}/${names.slot}`,
       onStorageFailure: (error) => this.#fail(error),
       clock: systemClock,
       logger: this.#logger,
     });
     this.#pipeline = pipeline;
+    const watching = { clock: systemClock, timers: systemTimers };
+    const wal = new WalWatch({ database: pool, slot: names.slot, ...watching });
+    this.#engine = { ...measured, pipeline, wal, disk: new DiskWatch({ directory, ...watching }) };
     const zones = pipeline.templates.timeZoneNames();
     await this.#untilAnswered(() => Promise.all(zones.map((name) => timeZones.load(name))));
     if (this.#isStopping()) return;
@@ -153,8 +181,21 @@ export class PipelineService implements SyncService {
     if (this.#stop.signal.aborted) return;
     await this.#follow(pipeline, server.walSenderTimeoutMs);
     if (this.#isStopping()) return;
+    void this.#seedViews(pipeline);
     pipeline.keeper.start(config.catalogReconcileIntervalMs, systemTimers);
-    pipeline.limit.start(systemTimers);
+    pipeline.eviction.start(systemTimers);
+  }
+
+  /** Stored shapes with subqueries are served meanwhile; they catch up when this is done. */
+  async #seedViews({ viewKeeper }: Pipeline): Promise<void> {
+    try {
+      await this.#untilAnswered(() => viewKeeper.seedRestored());
+    } catch (thrown) {
+      if (this.#isStopping()) return;
+      const { message } = asError(thrown);
+      this.#logger.error({ error: message }, "subqueries could not be read; their shapes end");
+      viewKeeper.giveUpRestored();
+    }
   }
 
   #isStopping(): boolean {
@@ -163,10 +204,11 @@ export class PipelineService implements SyncService {
 
   async stop(): Promise<void> {
     this.#stop.abort();
-    this.#readiness.starting("stack restart");
+    this.#readiness.stopping();
     const pipeline = this.#pipeline;
+    pipeline?.viewKeeper.close();
     pipeline?.keeper.stop();
-    pipeline?.limit.stop();
+    pipeline?.eviction.stop();
     this.#publication?.close();
     const snapshots = this.#stopSnapshots();
     const settled = snapshots.then(() => pipeline?.store.flushed());
@@ -180,6 +222,7 @@ export class PipelineService implements SyncService {
       () => pipeline?.store.close(),
       () => this.#dropSlotIfWanted(),
       () => this.#pool?.close(),
+      () => this.#metricsServer?.close(),
       () => this.#temporary?.remove(),
     ]);
   }
@@ -217,6 +260,36 @@ export class PipelineService implements SyncService {
     return memoryReport(this.#pipeline);
   }
 
+  async metrics(): Promise<Exposition> {
+    // Not before: whoever is not asked for them need not have the package in memory.
+    this.#metrics ??= import("./metrics/exposition.ts").then(
+      ({ Metrics }) => new Metrics(() => this.#figures()),
+    );
+    return (await this.#metrics).expose();
+  }
+
+  /** On their own port, from the first moment: how a start goes is worth watching. */
+  async #serveMetrics(): Promise<void> {
+    const { host, prometheusPort } = this.#config;
+    if (prometheusPort === undefined) return;
+    this.#metricsServer = await startMetricsServer({
+      ...{ host, port: prometheusPort },
+      metrics: () => this.metrics(),
+      onFailure: (error) => this.#logger.error({ error }, "metrics could not be gathered"),
+    });
+  }
+
+  #figures() {
+    return gatherFigures({
+      config: this.#config,
+      clock: systemClock,
+      startedAtMs: this.#startedAtMs,
+      readiness: this.#readiness,
+      traffic: this.#traffic,
+      engine: this.#engine,
+    });
+  }
+
   /** Undefined before storage is open. */
   get pipeline(): Pipeline | undefined {
     return this.#pipeline;
@@ -227,6 +300,8 @@ export class PipelineService implements SyncService {
       service: this.#shapes,
       config: this.#config,
       memoryReport: () => this.memoryReport(),
+      figures: () => this.#figures(),
+      traffic: this.#traffic,
       shapeAdmin: () => this.#pipeline?.admin,
       logger: this.#logger,
       clock: systemClock,
@@ -276,7 +351,7 @@ export class PipelineService implements SyncService {
   async #follow(pipeline: Pipeline, walSenderTimeoutMs: number): Promise<void> {
     const readiness = this.#readiness;
     const { acknowledger, cleaner, collector, registry, store, templates, writer } = pipeline;
-    let { unplaced } = pipeline;
+    const { unplaced } = pipeline;
     await new Promise<void>((resolve) => {
       this.#session = new ReplicationSession({
         connection: this.#connectionTo(this.#config.databaseUrl),
@@ -292,7 +367,6 @@ export class PipelineService implements SyncService {
           beginning: (confirmed) => {
             templates.forgetMessages();
             gateUnplacedShapes(unplaced, confirmed, { registry, store, writer });
-            unplaced = { ids: [], keys: [], lsns: [] };
           },
           active: () => {
             readiness.active();
@@ -323,6 +397,11 @@ export class PipelineService implements SyncService {
     process.exitCode = 1;
     process.kill(process.pid, "SIGTERM");
   }
+}
+
+function measuredSnapshots(pool: Pool): MeasuredSnapshots {
+  const batcher = new SnapshotBatcher(pool, new SnapshotReader(pool), systemClock);
+  return new MeasuredSnapshots(batcher, systemClock);
 }
 
 async function inspect(pool: Pool): Promise<InspectedServer> {

@@ -33,6 +33,7 @@ test("with nothing but what is needed", () => {
     storageDirectory: "./persistent",
     isStorageTemporary: false,
     chunkBytesThreshold: 10 * MIB,
+    storageBytesMax: undefined,
     shapesMax: undefined,
     logLevel: "info",
     withoutEffect: [],
@@ -61,7 +62,9 @@ test.each<[name: string, text: string, expected: Partial<Config>]>([
     '{"initial":5}',
     { maxConcurrentRequests: { initial: 5, existing: 10_000 } },
   ],
+  ["LITZ_STORAGE_MAX_BYTES", "2TiB", { storageBytesMax: 2 ** 41 }],
   ["ELECTRIC_MAX_SHAPES", "1000", { shapesMax: 1000 }],
+  ["ELECTRIC_PROMETHEUS_PORT", "9090", { prometheusPort: 9090 }],
   ["ELECTRIC_EXPERIMENTAL_MAX_SHAPES", "7", { shapesMax: 7 }],
   ["ELECTRIC_STORAGE_DIR", "/data", { storageDirectory: "/data" }],
   ["ELECTRIC_STORAGE", "fast_file", { isStorageTemporary: false }],
@@ -94,7 +97,6 @@ test("the newer name goes before the older one", () => {
 
 test.each([
   ["ELECTRIC_REPLICATION_IDLE_TIMEOUT", "5min"],
-  ["ELECTRIC_PROMETHEUS_PORT", "9090"],
   ["ELECTRIC_TEMPORARY_REPLICATION_SLOT_USE_RANDOM_NAME", "true"],
 ])("%s=%s is accepted with a warning", (name, text) => {
   expect(readConfig({ ...NEEDED, [name]: text }).withoutEffect).toEqual([name]);
@@ -129,6 +131,7 @@ test.each<[name: string, text: string, message: string]>([
   ["ELECTRIC_MAX_CONCURRENT_REQUESTS", "5", "allowed: JSON such as"],
   ["ELECTRIC_MAX_CONCURRENT_REQUESTS", '{"initial":0}', "allowed: JSON such as"],
   ["ELECTRIC_MAX_CONCURRENT_REQUESTS", '{"other":1}', "allowed: JSON such as"],
+  ["LITZ_STORAGE_MAX_BYTES", "1MiB", "allowed: bytes from 33554432"],
   ["ELECTRIC_MAX_SHAPES", "0", 'is "0"; allowed: a whole number from 1 to 11184810'],
   ["ELECTRIC_EXPERIMENTAL_MAX_SHAPES", "many", 'is "many"; allowed: a whole number from 1'],
   ["ELECTRIC_STORAGE", "file", 'is "file"; allowed: FAST_FILE or MEMORY'],

@@ -34,8 +34,8 @@ export interface ReplicationSource {
   resume(): void;
   /** Remembers what the next status update confirms. */
   setAcknowledged(lsn: Lsn): void;
-  /** Sends a status update at once: Postgres asked. */
-  sendStatus(): void;
+  /** Sends a status update at once: Postgres asked, or is asked how far it has got. */
+  sendStatus(isReplyWanted?: boolean): void;
   /** Gives back a frame that is not replication data: an error, a notice, the end of the copy. */
   handOver(frame: Uint8Array): void;
 }
@@ -56,6 +56,9 @@ export interface LogCollectorOptions {
   /** The largest single change, in bytes. */
   readonly rowBytesMax: number;
 }
+
+/** What a socket may have read ahead of a pause, generously. */
+const SOCKET_BYTES = 1024 * 1024;
 
 export class LogCollector {
   readonly #options: LogCollectorOptions;
@@ -82,10 +85,14 @@ export class LogCollector {
     this.#acknowledger = options.acknowledger;
   }
 
-  /** What is durable when the process starts: Postgres may send it again. */
-  startAt(position: Lsn): void {
+  /**
+   * What is durable when the process starts: Postgres may send it again.
+   *
+   * @param confirmed up to where nobody wants it again.
+   */
+  startAt(position: Lsn, confirmed = position): void {
     this.#committed = position;
-    this.#acknowledger.startAt(position);
+    this.#acknowledger.startAt(confirmed);
   }
 
   /** A connection is up: its first bytes follow. */
@@ -94,6 +101,8 @@ export class LogCollector {
     this.#isBroken = false;
     if (this.#isSuspended) source.pause();
     this.#router.skipTo(this.#committed);
+    // Shapes may have been behind before the process began.
+    this.#followCommits();
     this.#source = source;
     this.#fail = fail;
   }
@@ -114,12 +123,12 @@ export class LogCollector {
 
   /** Bytes of the socket. Copies them. */
   onBytes(chunk: Uint8Array): void {
-    if (!this.#router.receive(chunk)) {
+    if (this.#isTooMuch(chunk) || !this.#router.receive(chunk)) {
+      const { pendingBytes } = this.#router;
       this.#break(
-        new LitzError(
-          "a row change does not fit in the core's memory; raise LITZ_CORE_MEMORY_MAX",
-          { code: "CORE_MEMORY_EXHAUSTED" },
-        ),
+        new LitzError(`a row change has more than ${pendingBytes} bytes; raise LITZ_ROW_MAX`, {
+          code: "ROW_TOO_LONG",
+        }),
       );
       return;
     }
@@ -139,9 +148,19 @@ export class LogCollector {
     this.acknowledge();
   }
 
+  /** Has Postgres say how far the stream has got: on an idle database it would not. */
+  askProgress(): void {
+    this.#source?.sendStatus(true);
+  }
+
   /** Tells the connection what may be confirmed by now. */
   acknowledge(): void {
     this.#source?.setAcknowledged(this.#acknowledger.acknowledged);
+  }
+
+  /** An update carries two rows. While suspended, what the socket had read already comes on top. */
+  #isTooMuch(chunk: Uint8Array): boolean {
+    return this.#router.pendingBytes + chunk.length > 2 * this.#options.rowBytesMax + SOCKET_BYTES;
   }
 
   #drain(): void {
@@ -230,11 +249,12 @@ export class LogCollector {
 
   #commit(): void {
     const { commitLsn, endLsn } = this.#router;
-    if (this.#isAppended) this.#subscriber.committed(commitLsn);
-    this.#acknowledger.committed(commitLsn, endLsn, this.#isAppended);
+    const isAppended = this.#subscriber.committed(commitLsn, this.#isAppended);
+    this.#acknowledger.committed(commitLsn, endLsn, isAppended);
     this.#committed = maxLsn(this.#committed, commitLsn);
     this.#isAppended = false;
     if (this.#isBoundaryWanted) this.#boundary();
+    else this.#followCommits();
   }
 
   /**
@@ -245,7 +265,14 @@ export class LogCollector {
     if (endLsn > 0n) this.#acknowledger.committed(commitLsn, endLsn, false);
     this.#committed = maxLsn(this.#committed, commitLsn);
     this.acknowledge();
-    if (!this.#router.isInTransaction) this.#subscriber.progressed(this.#acknowledger.received);
+    if (this.#router.isInTransaction) return;
+    this.#subscriber.progressed(this.#acknowledger.received);
+    this.#followCommits();
+  }
+
+  /** The core passes transactions that reach no shape, unless somebody has to hear of them. */
+  #followCommits(): void {
+    this.#router.stopsAtEveryCommit = this.#isBoundaryWanted || this.#subscriber.wantsEveryCommit;
   }
 
   #message(): Promise<void> | undefined {
@@ -317,7 +344,7 @@ export class LogCollector {
 
   #boundary(): void {
     this.#isBoundaryWanted = false;
-    this.#router.stopsAtEveryCommit = false;
     this.#subscriber.boundary();
+    this.#followCommits();
   }
 }

@@ -17,8 +17,16 @@ export interface Subscriber {
    */
   changes(): boolean;
 
-  /** The transaction is complete. Only called when some `changes` of it returned true. */
-  committed(commitLsn: Lsn): void;
+  /** Whether `committed` has to be called for every transaction, also those that reach no shape. */
+  readonly wantsEveryCommit: boolean;
+
+  /**
+   * The transaction is complete. Called if it reached a shape, or if that is wanted of all.
+   *
+   * @param hasAppended whether some `changes` of it returned true.
+   * @returns whether it has to become durable before it is confirmed.
+   */
+  committed(commitLsn: Lsn, hasAppended: boolean): boolean;
 
   /** The transaction will be sent again from its beginning: forget what was taken of it. */
   rolledBack(commitLsn: Lsn): void;

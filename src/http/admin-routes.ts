@@ -15,7 +15,13 @@ import { explain } from "./explanations.ts";
 import { parseExplainParameters } from "./parameters.ts";
 import { parseQuery, type Query } from "./query.ts";
 import { queryOf, readBody } from "./request-body.ts";
-import { EXPLAIN_SHAPE, GET_MEMORY, LIST_SHAPES, LIST_TEMPLATES } from "./route-schemas.ts";
+import {
+  EXPLAIN_SHAPE,
+  GET_MEMORY,
+  GET_STATUS,
+  LIST_SHAPES,
+  LIST_TEMPLATES,
+} from "./route-schemas.ts";
 
 type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
@@ -38,6 +44,9 @@ export function addAdminRoutes(app: FastifyInstance, edge: Edge, onRequest: Hook
     ...edge.options.memoryReport(),
     http: edge.report(),
   }));
+  get("/admin/status", GET_STATUS, async () => {
+    return (await edge.options.figures?.()) ?? { http: edge.traffic.report() };
+  });
   get("/admin/templates", LIST_TEMPLATES, () => ({ templates: adminOf(edge).templates() }));
   get("/admin/shapes", LIST_SHAPES, (query) => adminOf(edge).list(parseListRequest(query)));
   app.post("/admin/explain", { schema: EXPLAIN_SHAPE, onRequest }, async (request, reply) => {

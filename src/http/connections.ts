@@ -32,6 +32,10 @@ export class Connections {
     });
   }
 
+  get count(): number {
+    return this.#owed.size + this.#sessions.size;
+  }
+
   watchSession(session: ServerHttp2Session): void {
     this.#sessions.add(session);
     session.once("close", () => this.#sessions.delete(session));

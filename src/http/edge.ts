@@ -21,6 +21,7 @@ import { OpenRequests } from "./open-requests.ts";
 import { redactTarget } from "./redaction.ts";
 import { JSON_TYPE, type ResponseContext, type ShapeResponse } from "./responses.ts";
 import type { ServingOptions } from "./serving.ts";
+import { Traffic, type Route, type TrafficSource } from "./traffic.ts";
 import { SERVER_NAME } from "./version.ts";
 
 export interface EdgeOptions {
@@ -28,6 +29,10 @@ export interface EdgeOptions {
   readonly config: Config;
   /** What `GET /admin/memory` answers, as JSON. */
   readonly memoryReport: () => object;
+  /** What `GET /admin/status` answers, as JSON. What goes through this edge unless given. */
+  readonly figures?: () => Promise<object>;
+  /** Counts what goes through. One for all edges of a service; its own unless given. */
+  readonly traffic?: Traffic;
   /** Undefined while shapes are being restored. */
   readonly shapeAdmin?: () => ShapeAdmin | undefined;
   readonly logger: Logger;
@@ -36,7 +41,7 @@ export interface EdgeOptions {
   readonly random?: () => number;
 }
 
-export class Edge {
+export class Edge implements TrafficSource {
   readonly options: EdgeOptions;
   readonly random: () => number;
   readonly admission: Admission;
@@ -45,20 +50,26 @@ export class Edge {
   /** Requests that wait without the HTTP layer. */
   readonly polls: LanePolls;
   readonly streams: LaneStreams;
+  readonly traffic: Traffic;
   #serial: number;
+  #countConnections = (): number => 0;
 
   constructor(options: EdgeOptions) {
     this.options = options;
     this.random = options.random ?? Math.random;
+    this.traffic = options.traffic ?? new Traffic();
+    this.traffic.add(this);
     this.admission = new Admission(options.config.maxConcurrentRequests, this.random);
     // Fewer than a million a second are issued: the next start begins above all of this one.
     this.#serial = options.clock.nowMicroseconds();
     const { service, clock, config } = options;
-    this.serving = { service, clock, longPollTimeoutMs: config.longPollTimeoutMs };
+    const { longPollTimeoutMs, readyTimeoutMs } = config;
+    this.serving = { service, clock, longPollTimeoutMs, readyTimeoutMs };
     const turns = new LaneTurns(ANSWERS_PER_TURN);
     this.polls = new LanePolls({
       ...this.serving,
       turns,
+      traffic: this.traffic,
       context: (previousCursor) => this.responseContext(previousCursor),
       failure: (thrown, target) => this.#failedResponse(thrown, target),
     });
@@ -76,6 +87,40 @@ export class Edge {
     this.openRequests.close();
     this.polls.close();
     this.streams.close();
+    this.traffic.remove(this);
+  }
+
+  /** Says how many sockets lead here. Nobody says so where they are a host application's. */
+  set connectionCounter(count: () => number) {
+    this.#countConnections = count;
+  }
+
+  get connectionCount(): number {
+    return this.#countConnections();
+  }
+
+  get initialCount(): number {
+    return this.admission.count("initial");
+  }
+
+  get existingCount(): number {
+    return this.admission.count("existing");
+  }
+
+  get pollCount(): number {
+    return this.polls.count;
+  }
+
+  get streamCount(): number {
+    return this.streams.count;
+  }
+
+  /** What an `onResponse` hook does: counts the answer. */
+  counting(route: Route) {
+    return (_request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+      this.traffic.answered(route, reply.raw.statusCode);
+      done();
+    };
   }
 
   nextSerial(): number {

@@ -59,6 +59,7 @@ export function parkStream(
   const client = edge.streams.park(connection, held.slot, position.shape);
   const head = laneAnswer({ status: 200, headers, nowMs, isLast: false }, undefined);
   writeAnswer(connection.socket, head, givenRequestId(request.raw));
+  edge.traffic.answered("shape", 200);
   void edge.streams.follow(client, chunk);
   return true;
 }

@@ -28,9 +28,11 @@ import { SHARED_BODY_BYTES_MAX } from "./limits.ts";
 import { Patience } from "./open-requests.ts";
 import { shapeResponse, type ResponseContext, type ShapeResponse } from "./responses.ts";
 import { resumeServing, type Held, type ServingOptions } from "./serving.ts";
+import type { Traffic } from "./traffic.ts";
 
 export interface LanePollsOptions extends ServingOptions {
   readonly turns: LaneTurns;
+  readonly traffic: Traffic;
   readonly context: (previousCursor: string | undefined) => ResponseContext;
   /** An error as a response, logged if nobody foresaw it. */
   readonly failure: (thrown: unknown, target: string) => ShapeResponse;
@@ -243,7 +245,9 @@ class PollCohort implements Watcher {
       return;
     }
     const isLast = patience.signal.aborted;
-    options.turns.add(new Answering(polls, this.#bytesOf(response, body, isLast), isLast));
+    const bytes = this.#bytesOf(response, body, isLast);
+    const answered = (): void => options.traffic.answered("shape", response.status);
+    options.turns.add(new Answering(polls, bytes, isLast, answered));
   }
 
   /** Undefined: there is nothing to say yet. */
@@ -301,12 +305,19 @@ class Answering implements Job {
   readonly #polls: readonly LanePoll[];
   readonly #answer: LaneAnswer;
   readonly #isLast: boolean;
+  readonly #answered: () => void;
   #next = 0;
 
-  constructor(polls: readonly LanePoll[], answer: LaneAnswer, isLast: boolean) {
+  constructor(
+    polls: readonly LanePoll[],
+    answer: LaneAnswer,
+    isLast: boolean,
+    answered: () => void,
+  ) {
     this.#polls = polls;
     this.#answer = answer;
     this.#isLast = isLast;
+    this.#answered = answered;
   }
 
   step(): boolean {
@@ -315,6 +326,7 @@ class Answering implements Job {
     if (poll !== undefined && !poll.isOver) {
       const { connection } = poll;
       writeAnswer(connection.socket, this.#answer, poll.requestId);
+      this.#answered();
       poll.over();
       connection.release(this.#isLast);
     }

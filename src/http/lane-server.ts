@@ -53,6 +53,10 @@ export class LaneServer extends Server implements LaneHost {
     return super.close(callback);
   }
 
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
   admit(lane: Lane): void {
     this.http.emit("connection", lane);
   }

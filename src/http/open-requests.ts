@@ -76,15 +76,25 @@ export class OpenRequests {
 
 /** How long it makes sense to wait for something on behalf of somebody. */
 export class Patience {
-  readonly #controller = new AbortController();
+  #controller: AbortController | undefined;
+  #isOver = false;
+  /** Of the waits in hand. Listeners of the signal would cost several times as much. */
+  readonly #stops = new Set<() => void>();
 
   /** Aborted when there is no point in waiting any longer. */
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#isOver) this.#controller.abort();
+    }
     return this.#controller.signal;
   }
 
   shutDown(): void {
-    this.#controller.abort();
+    this.#isOver = true;
+    this.#controller?.abort();
+    for (const stop of this.#stops) stop();
+    this.#stops.clear();
   }
 
   /**
@@ -92,22 +102,13 @@ export class Patience {
    *
    * @throws {LitzError} SHUTTING_DOWN (503). If the client went away, nobody will read that.
    */
-  async untilPointless<Value>(promise: Promise<Value>): Promise<Value> {
-    const { signal } = this;
-    if (signal.aborted) {
-      promise.catch(() => undefined);
-      throw shuttingDown();
-    }
-    let stop: (() => void) | undefined;
-    const stopped = new Promise<never>((_, reject) => {
-      stop = (): void => reject(shuttingDown());
-      signal.addEventListener("abort", stop, { once: true });
+  untilPointless<Value>(promise: Promise<Value>): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      const stop = (): void => reject(shuttingDown());
+      if (this.#isOver) stop();
+      else this.#stops.add(stop);
+      promise.then(resolve, reject).finally(() => this.#stops.delete(stop));
     });
-    try {
-      return await Promise.race([promise, stopped]);
-    } finally {
-      signal.removeEventListener("abort", stop!);
-    }
   }
 }
 

@@ -242,6 +242,18 @@ export const GET_MEMORY: FastifySchema = {
   response: { 200: response("By part.", json({ type: "object" })), 401: REFUSALS[401] },
 };
 
+export const GET_STATUS: FastifySchema = {
+  summary: "How the server is doing: what `/metrics` counts",
+  querystring: { type: "object", properties: SECRET },
+  response: {
+    200: response(
+      "By part. `engine` is null while storage is being opened.",
+      json({ type: "object", required: ["http"] }),
+    ),
+    401: REFUSALS[401],
+  },
+};
+
 const TEMPLATE = {
   type: "object",
   required: ["table", "class", "where", "isExact", "columns", "replica", "log", "shapes"],

@@ -11,6 +11,7 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { addAdminRoutes } from "./admin-routes.ts";
 import { UNCACHED_PAGE } from "./caching.ts";
+import { addConsoleRoutes } from "./console-routes.ts";
 import { OTHER_METHODS, preflightHeaders, SHAPE_METHODS } from "./cors.ts";
 import { deleteShape } from "./delete-route.ts";
 import { Edge, type EdgeOptions } from "./edge.ts";
@@ -20,6 +21,7 @@ import { JSON_TYPE } from "./responses.ts";
 import { DELETE_SHAPE, GET_HEALTH, GET_SHAPE, POST_SHAPE, PREFLIGHT } from "./route-schemas.ts";
 import { isAuthorized } from "./secret.ts";
 import { answerShape } from "./shape-route.ts";
+import { ROUTES } from "./traffic.ts";
 
 export const shapeRoutes: FastifyPluginAsync<EdgeOptions> = async (app, options) => {
   addShapeRoutes(app, new Edge(options));
@@ -44,12 +46,15 @@ export function addShapeRoutes(app: FastifyInstance, edge: Edge): void {
     done();
   });
   describeRoutes(app);
-  // In a scope of their own, so that they are added after whoever describes them.
-  app.register((routes, _options, done) => {
-    addShapeRoute(routes, edge);
-    addOtherRoutes(routes, edge);
-    done();
-  });
+  // In scopes of their own, so that they are added after whoever describes them.
+  const scopes = { shape: addShapeRoute, admin: addOperatorRoutes, other: addOtherRoutes };
+  for (const route of ROUTES) {
+    app.register((routes, _options, done) => {
+      routes.addHook("onResponse", edge.counting(route));
+      scopes[route](routes, edge);
+      done();
+    });
+  }
 }
 
 function addShapeRoute(app: FastifyInstance, edge: Edge): void {
@@ -76,11 +81,7 @@ function addShapeRoute(app: FastifyInstance, edge: Edge): void {
 
 function addOtherRoutes(app: FastifyInstance, edge: Edge): void {
   const { service } = edge.options;
-  const begin = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    edge.begin(request, reply, OTHER_METHODS);
-    reply.header("cache-control", "no-cache, no-store, must-revalidate").type(JSON_TYPE);
-    return Promise.resolve();
-  };
+  const begin = beginDocument(edge);
   app.route({
     method: ["GET", "HEAD"],
     url: "/v1/health",
@@ -92,7 +93,23 @@ function addOtherRoutes(app: FastifyInstance, edge: Edge): void {
     },
   });
   addOpenApiRoute(app, begin);
-  addAdminRoutes(app, edge, [begin, (request, reply) => authorize(edge, request, reply)]);
+}
+
+function addOperatorRoutes(app: FastifyInstance, edge: Edge): void {
+  addConsoleRoutes(app, edge);
+  addAdminRoutes(app, edge, [
+    beginDocument(edge),
+    (request, reply) => authorize(edge, request, reply),
+  ]);
+}
+
+/** Begins an answer in JSON that nobody may keep. */
+function beginDocument(edge: Edge) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    edge.begin(request, reply, OTHER_METHODS);
+    reply.header("cache-control", "no-cache, no-store, must-revalidate").type(JSON_TYPE);
+    return Promise.resolve();
+  };
 }
 
 /** Protocol 1.4. */

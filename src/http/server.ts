@@ -27,10 +27,14 @@ export function createHttpServer(options: EdgeOptions, certificate?: Certificate
   const connections = new Connections();
   const app = fastify({
     serverFactory: (listener) => {
-      if (certificate !== undefined) return createHttpsServer(certificate, listener, connections);
+      if (certificate !== undefined) {
+        edge.connectionCounter = () => connections.count;
+        return createHttpsServer(certificate, listener, connections);
+      }
       const settings = { maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS };
       const server = new LaneServer(settings, listener);
       connections.watch(server.http);
+      edge.connectionCounter = () => server.connectionCount;
       // Of an HTTP server Fastify asks no more than what a LaneServer has.
       return server as unknown as Server;
     },
@@ -50,6 +54,11 @@ export function createHttpServer(options: EdgeOptions, certificate?: Certificate
     edge.begin(request, reply, OTHER_METHODS);
     reply.code(404).header("cache-control", UNCACHED_PAGE);
     await reply.type("text/plain; charset=utf-8").send("Not found");
+  });
+  const count = edge.counting("other");
+  app.addHook("onResponse", (request, reply, done) => {
+    if (request.is404) count(request, reply, done);
+    else done();
   });
   app.register((scope, _options, done) => {
     addShapeRoutes(scope, edge);
@@ -99,6 +108,7 @@ function answerClientError(edge: Edge, error: ConnectionError, socket: Socket): 
     return;
   }
   const [status, message] = CLIENT_ERRORS[error.code] ?? [400, "The request is malformed"];
+  edge.traffic.answered("other", status);
   const body = JSON.stringify({ message });
   const headers = {
     ...serverHeaders(undefined),

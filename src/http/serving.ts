@@ -75,6 +75,7 @@ export interface ServingOptions {
   readonly service: ShapeService;
   readonly clock: Clock;
   readonly longPollTimeoutMs: number;
+  readonly readyTimeoutMs: number;
 }
 
 export interface ServingRequest {
@@ -151,15 +152,16 @@ export async function defineShape(
   return open.untilPointless(explain("definition", service.define(parameters.definition)));
 }
 
-/** Protocol 5.2. */
+/** Protocol 5.2. A shape that exists is served, whether or not others could be made now. */
 export async function findShape(
-  { service }: ServingOptions,
+  { service, readyTimeoutMs }: ServingOptions,
   { open, slot }: ServingRequest,
   definition: ShapeDefinition,
 ): Promise<ServedShape> {
   const shape = service.find(definition);
   if (shape !== undefined) return shape;
   slot.moveTo("initial");
+  await open.untilPointless(service.ready(readyTimeoutMs));
   return open.untilPointless(explain("creation", service.findOrCreate(definition)));
 }
 

@@ -72,7 +72,7 @@ async function respond(
   { query, open, slot }: Held,
 ): Promise<ShapeResponse | "parked" | "streamed"> {
   const { service, config } = edge.options;
-  await open.untilPointless(service.ready(config.readyTimeoutMs));
+  await open.untilPointless(service.readable(config.readyTimeoutMs));
   const parameters = parseShapeParameters(query);
   const { cursor, subset } = parameters;
   const isPost = request.method === "POST";

@@ -55,6 +55,8 @@ export async function serveSubset(
   members: Query,
 ): Promise<SubsetAnswer | MustRefetch> {
   const { open, parameters } = request;
+  // What the database says now is of use only to who can follow the log from there.
+  await open.untilPointless(options.service.ready(options.readyTimeoutMs));
   try {
     const definition = await defineShape(options, request);
     const subset = defineSubset(options, request, members, definition);
@@ -64,7 +66,7 @@ export async function serveSubset(
     await open.untilPointless(explain("snapshot", shape.snapshotStarted()));
     // Before the rows, by invariant 1.
     const end = positionAfter(offset, shape.log.latestOffset());
-    const snapshot = await readSubset(options, request, definition, subset);
+    const snapshot = await readSubset(options, request, shape, subset);
     const body = await openPages(snapshot.pages);
     if (request.wantsBody) return { kind: "subset", shape, isLive, end, snapshot, body };
     closeBody(body);
@@ -129,10 +131,10 @@ function defineSubset(
 async function readSubset(
   { service }: ServingOptions,
   { open }: ServingRequest,
-  definition: ShapeDefinition,
+  shape: ServedShape,
   subset: Subset,
 ): Promise<SubsetSnapshot> {
-  const reading = service.readSubset(definition, subset, open.signal);
+  const reading = service.readSubset(shape, subset, open.signal);
   try {
     return await open.untilPointless(explain("snapshot", reading));
   } catch (error) {

@@ -52,11 +52,31 @@ export type Access =
   /** `a @> ?`, `a && ?`, `? = ANY (a)`: a key for each element of an array that is not NULL. */
   | { readonly type: "elements"; readonly column: number; readonly kind: EqualityKind }
   /**
-   * `a -> 'b' ->> 'c' = ?` on json or jsonb: the text (`->>`) at a path of object keys or array
-   * indexes, as `#>>` follows it. Not exact for `json`, whose objects may have a key twice (each is
-   * looked at), and not where a key that looks like an index may meet an array.
+   * `a -> 'b' ->> 'c' = ?` on json or jsonb: the text (`->>`) at a path of object keys, of which
+   * there are at most 32. Not exact for `json`, whose objects may have a key twice: each is looked
+   * at.
    */
   | { readonly type: "path"; readonly column: number; readonly path: readonly string[] }
+  /**
+   * `(a, b) IN (SELECT ...)`: the views of the dependency that contain the row's values. The terms
+   * stand in the order in which the subselect gives its columns; an entry's one value is the id of
+   * the shape's view, in decimal.
+   */
+  | {
+      readonly type: "subquery";
+      readonly terms: readonly AccessTerm[];
+      readonly dependency: number;
+    }
+  /**
+   * `a LIKE '%?%'`: a key for each run of `size` bytes of a text, if the case is ignored of its
+   * lower case. An entry's one value is such a run.
+   */
+  | {
+      readonly type: "grams";
+      readonly column: number;
+      readonly size: 3 | 6;
+      readonly ignoresCase: boolean;
+    }
   /** Every row: for what cannot be indexed. */
   | { readonly type: "all" };
 
@@ -69,8 +89,8 @@ export interface AccessTerm {
 /**
  * One entry of a shape in an access. A value is canonical text as Postgres sends it.
  *
- *     values   for equality one for each term; for null `t` or `f`; for elements and path one; for
- *              all none
+ *     values   for equality one for each term; for null `t` or `f`; for elements, path and grams
+ *              one; for all none
  *     range    a bound that is absent is open
  */
 export type AccessEntry =
@@ -91,6 +111,11 @@ export interface AccessBound {
 export interface AccessPlan {
   /** All different, at most 256. None: no row makes the WHERE true. */
   readonly branches: readonly Access[];
+  /**
+   * Accesses of subqueries in which shapes are filed, to be found by their views, but rows are not
+   * looked up. Entries number them on from the branches.
+   */
+  readonly listed?: readonly Access[];
   /** Whether a row that satisfies an entry is sure to make the WHERE true. */
   readonly isExact: boolean;
   /**

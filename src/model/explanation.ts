@@ -5,7 +5,8 @@ import type { Constants } from "./shape-definition.ts";
 /**
  *     everything   no WHERE
  *     nothing      no row makes it true
- *     equality, range, prefix, null, elements, path   the one kind of index that it uses
+ *     equality, range, prefix, null, elements, path, subquery   the one kind of index that it uses
+ *     grams        parts of a LIKE pattern; where that has no three plain bytes, every row
  *     union        several
  *     scan         every row of the table is looked at
  */
@@ -15,9 +16,11 @@ export const SHAPE_CLASSES = [
   "equality",
   "range",
   "prefix",
+  "grams",
   "null",
   "elements",
   "path",
+  "subquery",
   "union",
   "scan",
 ] as const;
@@ -40,13 +43,36 @@ export interface Explanation {
   readonly isExact: boolean;
   /** What is evaluated for each candidate, null if the plan is exact. */
   readonly residual: string | null;
+  /** Of a WHERE with subselects. */
+  readonly subqueries?: ExplainedSubqueries;
   readonly row?: RowExplanation;
 }
 
+export interface ExplainedSubqueries {
+  /**
+   * Distinct subselects, as queries of their own. Whatever shapes they are in, each is one view.
+   */
+  readonly dependencies: readonly string[];
+  /** By their positions in tags and `active_conditions`. */
+  readonly literals: readonly ExplainedLiteral[];
+  /** Positions: a row is in the shape if all literals of one disjunct are true of it. */
+  readonly disjuncts: readonly (readonly number[])[];
+}
+
+export interface ExplainedLiteral {
+  readonly sql: string;
+  /** Which subselect it asks; null if it is about the row alone. */
+  readonly dependency: number | null;
+  /** Whether rows find the shape by it. */
+  readonly isProbed: boolean;
+}
+
 export interface RowExplanation {
-  readonly matches: boolean;
+  /** Null: that is for a subselect to say. */
+  readonly matches: boolean | null;
   /** The parts of the outermost AND, or the whole. */
   readonly parts: readonly { readonly sql: string; readonly result: PartResult }[];
 }
 
-export type PartResult = "true" | "false" | "null" | `error: ${string}`;
+/** `unknown`: the part has a subselect, which is not asked. */
+export type PartResult = "true" | "false" | "null" | "unknown" | `error: ${string}`;

@@ -30,7 +30,8 @@ export type Expression =
   | QuantifiedNode
   | ChoiceNode
   | ArrayNode
-  | SubscriptNode;
+  | SubscriptNode
+  | MembershipNode;
 
 export interface ColumnNode {
   readonly node: "column";
@@ -47,10 +48,18 @@ export interface ValueNode {
   /** Canonical text, null for NULL. */
   readonly text: string | null;
   /**
-   * The n of the `$n` of which it is the value, as long as nothing about the tree depends on that
-   * value. Before constants are lifted only.
+   * Where the value comes from, as long as nothing about the tree depends on it. Before constants
+   * are lifted only.
    */
-  readonly parameter?: number;
+  readonly source?: ValueSource;
+}
+
+/** One of the values of a request. */
+export interface ValueSource {
+  /** Counted from 0: the parameters `$1`, `$2`, ..., then the literals in the clause. */
+  readonly index: number;
+  /** Of a literal that is a number: whether the minus in front of it belongs to it. */
+  readonly sign?: "+" | "-";
 }
 
 /** A constant that belongs to the shape. Each stands in the tree once, in order. */
@@ -175,6 +184,16 @@ export interface SubscriptNode {
   readonly isSlice: boolean;
 }
 
+/** `(a, b) [NOT] IN (SELECT ...)`, below nothing but AND and OR (`subquery.ts`). */
+export interface MembershipNode {
+  readonly node: "membership";
+  /** Index of the subselect. */
+  readonly dependency: number;
+  /** Indexes into `table.columns`. */
+  readonly columns: readonly number[];
+  readonly isNegated: boolean;
+}
+
 export type Subscript = { readonly upper?: Expression; readonly lower?: Expression };
 
 /** The type of a node; conditions are `bool`. */
@@ -188,6 +207,7 @@ export function childrenOf(expression: Expression): readonly Expression[] {
     case "column":
     case "value":
     case "constant":
+    case "membership":
       return [];
     case "convert":
     case "not":
@@ -218,10 +238,23 @@ export function columnsOf(expression: Expression): readonly number[] {
   const columns = new Set<number>();
   const visit = (node: Expression): void => {
     if (node.node === "column") columns.add(node.column);
+    if (node.node === "membership") for (const column of node.columns) columns.add(column);
     for (const child of childrenOf(node)) visit(child);
   };
   visit(expression);
   return [...columns].sort((a, b) => a - b);
+}
+
+/** How many constants stand in the expression. */
+export function countConstants(expression: Expression): number {
+  const own = expression.node === "constant" ? 1 : 0;
+  return childrenOf(expression).reduce((sum, child) => sum + countConstants(child), own);
+}
+
+/** The memberships in the expression, in order. */
+export function membershipsOf(expression: Expression): readonly MembershipNode[] {
+  if (expression.node === "membership") return [expression];
+  return childrenOf(expression).flatMap(membershipsOf);
 }
 
 /** The same node over other children, given in the order of `childrenOf`. */
@@ -230,6 +263,7 @@ export function withChildren(expression: Expression, children: readonly Expressi
     case "column":
     case "value":
     case "constant":
+    case "membership":
       return expression;
     case "convert":
     case "not":

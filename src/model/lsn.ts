@@ -31,6 +31,10 @@ export function lsnOf(high: number, low: number): Lsn {
   return ((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)) as Lsn;
 }
 
+export function minLsn(a: Lsn, b: Lsn): Lsn {
+  return a < b ? a : b;
+}
+
 export function maxLsn(a: Lsn, b: Lsn): Lsn {
   return a > b ? a : b;
 }

@@ -7,8 +7,9 @@
  * Two requests share a shape if and only if both parts are equal (protocol 11.1).
  */
 
-import type { AccessPlan } from "./access-plan.ts";
-import type { Expression } from "./expression.ts";
+import type { AccessPlan, EqualityKind } from "./access-plan.ts";
+import { countConstants, type Expression } from "./expression.ts";
+import type { Literal, SqlPieces, SubquerySql } from "./subquery.ts";
 import type { Table } from "./table.ts";
 
 /** How many columns an update carries (protocol 7.4). */
@@ -29,7 +30,14 @@ export interface ShapeTemplate {
   readonly hasExplicitColumns: boolean;
   readonly replica: ReplicaMode;
   readonly log: LogMode;
+  /**
+   * Present in a subselect's template: what is selected, in order, as indexes into `table.columns`.
+   * Its shapes are views (`view.ts`).
+   */
+  readonly projection?: readonly number[];
 }
+
+export type SubselectTemplate = ShapeTemplate & Required<Pick<ShapeTemplate, "projection">>;
 
 /** The form of a WHERE. All but the expression follows from it and the table. */
 export interface WhereTemplate {
@@ -41,7 +49,30 @@ export interface WhereTemplate {
   /** How a shape's entries are made of its constants, for `where/access-entries.ts`. */
   readonly entries: readonly EntryRecipe[];
   /** The WHERE as SQL in pieces; a number stands for the parameter of that constant. */
-  readonly sql: readonly (string | number)[];
+  readonly sql: SqlPieces;
+  /** Present if the WHERE has memberships: the template is then *dependent*. */
+  readonly subqueries?: Subqueries;
+}
+
+/** See `subquery.ts`. */
+export interface Subqueries {
+  /** Distinct subselects, in the order of their first appearance. */
+  readonly dependencies: readonly Dependency[];
+  readonly literals: readonly Literal[];
+  /** Indexes of literals, ascending and contiguous. At most 100. */
+  readonly disjuncts: readonly (readonly number[])[];
+  readonly sql: SubquerySql;
+}
+
+/** A subselect without its constants. */
+export interface Dependency {
+  /** Columns are the projected ones and the key; `log` is full, `replica` default. */
+  readonly template: SubselectTemplate;
+  /** How each projected value becomes a key. */
+  readonly kinds: readonly EqualityKind[];
+  /** The subselect's own constants are these of the outer shape's. */
+  readonly firstConstant: number;
+  readonly constantCount: number;
 }
 
 /** What a shape enters in one branch of the plan. Numbers are indexes of constants. */
@@ -52,7 +83,16 @@ export type EntryRecipe =
   | { readonly branch: number; readonly values: readonly EntryValue[] }
   | { readonly branch: number; readonly lower?: EntryBound; readonly upper?: EntryBound }
   /** The text with which a LIKE pattern begins. */
-  | { readonly branch: number; readonly pattern: number };
+  | { readonly branch: number; readonly pattern: number }
+  /** If it has so many bytes, the gram of a LIKE pattern; of 0 bytes is what there is none of. */
+  | { readonly branch: number; readonly gram: EntryGram };
+
+export interface EntryGram {
+  /** Of the pattern. */
+  readonly index: number;
+  readonly size: 0 | 3 | 6;
+  readonly ignoresCase: boolean;
+}
 
 export type EntryValue =
   | { readonly is: "text"; readonly text: string }
@@ -83,6 +123,44 @@ export interface ShapeDefinition {
   readonly constants: Constants;
 }
 
+/** The template itself and those of its dependencies, theirs and so on; each once. */
+export function templatesOf(template: ShapeTemplate): readonly ShapeTemplate[] {
+  const found = new Map<string, ShapeTemplate>();
+  const visit = (each: ShapeTemplate): void => {
+    if (found.has(each.text)) return;
+    found.set(each.text, each);
+    for (const dependency of each.where?.subqueries?.dependencies ?? []) visit(dependency.template);
+  };
+  visit(template);
+  return [...found.values()];
+}
+
+/** The tables that a shape is made of: the one whose rows it has, then those of subselects. */
+export function tablesOf(template: ShapeTemplate): readonly Table[] {
+  return [...new Map(templatesOf(template).map(({ table }) => [table.oid, table])).values()];
+}
+
+/** How many constants a shape of the template has, those of its dependencies included. */
+export function constantCountOf(where: WhereTemplate | undefined): number {
+  if (where === undefined) return 0;
+  const last = where.subqueries?.dependencies.at(-1);
+  return last === undefined ? ownConstantCountOf(where) : last.firstConstant + last.constantCount;
+}
+
+/** How many of them stand outside of subselects; the first ones. */
+export function ownConstantCountOf({ expression, subqueries }: WhereTemplate): number {
+  return subqueries?.dependencies[0]?.firstConstant ?? countConstants(expression);
+}
+
+/** The constants of a shape as they are routed (`subquery.ts`). @param views as decimal texts. */
+export function routedConstants(
+  where: WhereTemplate,
+  constants: Constants,
+  views: readonly string[],
+): Constants {
+  return [...constants.slice(0, ownConstantCountOf(where)), ...views];
+}
+
 /** The WHERE as SQL, its constants from `$firstParameter` on. */
 export function whereSql(where: WhereTemplate, firstParameter: number): string {
   return whereSqlOver(where, (index) => `$${firstParameter + index}`);
@@ -90,5 +168,10 @@ export function whereSql(where: WhereTemplate, firstParameter: number): string {
 
 /** @param constant an expression of type text, or a parameter, by the index of the constant. */
 export function whereSqlOver(where: WhereTemplate, constant: (index: number) => string): string {
-  return where.sql.map((piece) => (typeof piece === "string" ? piece : constant(piece))).join("");
+  return sqlOf(where.sql, constant);
+}
+
+/** @param constant see `whereSqlOver`. */
+export function sqlOf(pieces: SqlPieces, constant: (index: number) => string): string {
+  return pieces.map((piece) => (typeof piece === "string" ? piece : constant(piece))).join("");
 }

@@ -36,3 +36,12 @@ export function isVisibleInSnapshot(xid: number, bounds: SnapshotBounds): boolea
   const wide = bounds.xmax + distance;
   return wide < bounds.xmin || (wide < bounds.xmax && !bounds.xip.includes(wide));
 }
+
+/** What stands behind the rows that a snapshot shows (protocol 7.2). */
+export function snapshotEndMessage(bounds: SnapshotBounds): string {
+  const list = bounds.xip.map((xid) => `"${xid}"`).join(",");
+  return (
+    `{"headers":{"control":"snapshot-end","xmin":"${bounds.xmin}","xmax":"${bounds.xmax}",` +
+    `"xip_list":[${list}]}}`
+  );
+}

@@ -6,7 +6,10 @@ export interface TableColumn {
   readonly typeOid: number;
   /** `typname`; for arrays the *element* type's name (protocol section 9). */
   readonly typeName: string;
-  /** `pg_type.typtype` of the (element) type: b base, d domain, e enum, c composite, r range. */
+  /**
+   * `pg_type.typtype` of the (element) type: b base, d domain, e enum, c composite, r range. That
+   * of a domain over a composite type is c.
+   */
   readonly typeKind: string;
   /** `atttypmod`, -1 when there is none. */
   readonly typeModifier: number;

@@ -169,6 +169,14 @@ const BYTE_ORDER = `(
                      coalesce(to_jsonb(pg_database) ->> 'datlocprovider', 'c') AS datlocprovider
               FROM pg_database WHERE datname = current_database()) d) AS of (provider, locale))`;
 
+/** Of a domain over a composite type, or over such a domain, the values are rows all the same. */
+const IS_ROW_DOMAIN = `(
+  t.typtype = 'd' AND EXISTS (
+    WITH RECURSIVE base AS (
+      SELECT t.typtype, t.typbasetype
+      UNION ALL SELECT b.typtype, b.typbasetype FROM base JOIN pg_type b ON b.oid = base.typbasetype
+    ) SELECT FROM base WHERE typtype = 'c'))`;
+
 /**
  * One row for the table, its columns as a JSON array; a dropped one is NULL. An array type's
  * element is looked up through `typarray`, which tells a true array from `name` or `point`, which
@@ -180,7 +188,8 @@ const TABLE_SQL = `
                    'name', a.attname,
                    'typeOid', a.atttypid::int8,
                    'typeName', coalesce(e.typname, t.typname),
-                   'typeKind', coalesce(e.typtype, t.typtype),
+                   'typeKind', CASE WHEN ${IS_ROW_DOMAIN} THEN 'c'
+                                    ELSE coalesce(e.typtype, t.typtype) END,
                    'typeModifier', a.atttypmod,
                    'dimensionCount',
                    CASE WHEN e.oid IS NULL THEN 0 ELSE greatest(a.attndims, 1) END,

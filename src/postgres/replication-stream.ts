@@ -166,9 +166,9 @@ export class ReplicationStream {
     this.#acknowledged = maxLsn(this.#acknowledged, lsn);
   }
 
-  /** Sends a status update now, as a keepalive may request. */
-  sendStatus(): void {
-    this.#writeStatus(false);
+  /** Sends a status update now, as a keepalive may request, and may itself request one. */
+  sendStatus(isReplyWanted = false): void {
+    this.#writeStatus(isReplyWanted);
   }
 
   /** Stops reading, also for frames in the kernel. Status updates go on. */

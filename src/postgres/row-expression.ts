@@ -17,7 +17,7 @@
  */
 
 import pg from "pg";
-import type { ShapeTemplate } from "../model/shape-definition.ts";
+import { sqlOf, type ShapeTemplate, type Subqueries } from "../model/shape-definition.ts";
 import { keyColumnsOf, quoteIdentifier, quoteTable, type TableColumn } from "../model/table.ts";
 
 /** Types whose cast to text is their output function, or the one that we want (bool). */
@@ -31,12 +31,24 @@ const CAST_OIDS: ReadonlySet<number> = new Set([
 /** `a || b || ...` is a tree as deep as it is long; in groups it stays shallow. */
 const GROUP_SIZE = 48;
 
+export interface TagSources {
+  /** Stack id and handle, as an expression of type text. */
+  readonly prefix: string;
+  /** A constant, by its index, as an expression of type text or a parameter. */
+  readonly constant: (index: number) => string;
+}
+
 /**
  * An SQL expression of type text over the template's table.
  *
+ * @param tags what the tags of a dependent template need (protocol 14.3).
  * @param mark the `snapshot_mark` of a subset's rows (protocol 7.3).
  */
-export function rowExpression({ table, columns }: ShapeTemplate, mark?: number): string {
+export function rowExpression(
+  { table, columns, where }: ShapeTemplate,
+  tags: TagSources,
+  mark?: number,
+): string {
   const values = columns.flatMap((index, position) => {
     const column = table.columns[index]!;
     const name = `${position === 0 ? "" : ","}${JSON.stringify(column.name)}:`;
@@ -49,8 +61,21 @@ export function rowExpression({ table, columns }: ShapeTemplate, mark?: number):
     `to_json(${keyExpression(table)})::text`,
     literal(',"value":{'),
     ...values,
-    literal(`},"headers":{"operation":"insert","relation":${relation}${markMember}}}`),
+    literal(`},"headers":{"operation":"insert","relation":${relation}${markMember}`),
+    ...tagMembers(where?.subqueries, tags),
+    literal("}}"),
   ]);
+}
+
+function tagMembers(subqueries: Subqueries | undefined, { prefix, constant }: TagSources) {
+  if (subqueries === undefined) return [];
+  const { tags, activeConditions } = subqueries.sql;
+  return [
+    literal(',"tags":'),
+    tags.join(prefix),
+    literal(',"active_conditions":'),
+    sqlOf(activeConditions, constant),
+  ];
 }
 
 /** `"schema"."table"/"part"/"part"`: `/` doubled in the parts, `_` for NULL (protocol 8.1). */

@@ -6,19 +6,20 @@
  *     read ─┼─> queue by template ──> unnest(constants), LATERAL (rows) ──> rows of each shape
  *     read ─┘                              └─ many rows, or an error ────> a cursor of its own
  *
- * There is no timer. What arrives while a batch is in flight makes the next one: a lone request
- * waits for nobody, and the busier the server the larger the batches. One by one a snapshot costs
- * five round trips.
+ * There is no timer. What arrives while a batch of its template is in flight makes the next one: a
+ * lone request waits for nobody, and the busier the server the larger the batches. A batch is
+ * two round trips; one by one a snapshot costs five.
  *
  * Invariants:
  *
  *   1. The shapes of a batch share its bounds. One that goes on to a cursor has the cursor's.
  *   2. A batch asks for at most SHAPES_MAX times ROWS_BYTES_MAX bytes, and BATCHES_MAX are in
- *      flight.
+ *      flight, of different templates.
  *   3. What one shape of a batch does wrong, be it a division by zero, is that shape's error
  *      alone. What is wrong with the table is everybody's at once: nobody waits for a lock twice.
  */
 
+import pg from "pg";
 import type { Clock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
 import {
@@ -28,15 +29,13 @@ import {
 } from "../model/shape-definition.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import { quoteTable } from "../model/table.ts";
+import { arrayText } from "./array-text.ts";
 import type { Pool, TextRow } from "./pool.ts";
 import { rowExpression } from "./row-expression.ts";
 import type { SnapshotReader } from "./snapshot-query.ts";
-import {
-  abandon,
-  DEFAULT_LIMITS,
-  SnapshotTransaction,
-  type CursorQuery,
-} from "./snapshot-transaction.ts";
+import { abandon, DEFAULT_LIMITS, SnapshotTransaction } from "./snapshot-transaction.ts";
+
+const { escapeLiteral } = pg;
 
 type Arguments = Parameters<SnapshotReader["read"]>;
 
@@ -46,6 +45,7 @@ interface Request {
   readonly placed: Arguments[1];
   readonly row: Arguments[2];
   readonly signal: AbortSignal;
+  readonly tagPrefix: string;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -58,7 +58,7 @@ interface Answer {
   readonly shapes: readonly Rows[];
 }
 
-/** The next one is prepared while Postgres works on the last. */
+/** Nobody waits for the slow batch of another template, if only one is slow. */
 const BATCHES_MAX = 2;
 const SHAPES_MAX = 200;
 const SHAPES_AT_FIRST = 16;
@@ -79,7 +79,8 @@ export class SnapshotBatcher {
   /** How many shapes of a template go into one batch: what has proved quick enough. */
   readonly #sizes = new Map<string, number>();
   readonly #clock: Clock;
-  #inFlight = 0;
+  /** Templates of which a batch is in flight. */
+  readonly #inFlight = new Set<string>();
 
   constructor(pool: Pool, reader: Pick<SnapshotReader, "read">, clock: Clock) {
     this.#clock = clock;
@@ -88,10 +89,10 @@ export class SnapshotBatcher {
   }
 
   /** As `SnapshotReader.read`, in whose place it stands. */
-  read(...[definition, placed, row, signal]: Arguments): Promise<void> {
+  read(...[definition, placed, row, signal, tagPrefix = ""]: Arguments): Promise<void> {
     return new Promise((resolve, reject) => {
       const { text } = definition.template;
-      const request = { definition, placed, row, signal, resolve, reject };
+      const request = { definition, placed, row, signal, tagPrefix, resolve, reject };
       const waiting = this.#waiting.get(text);
       if (waiting === undefined) this.#waiting.set(text, [request]);
       else waiting.push(request);
@@ -100,12 +101,13 @@ export class SnapshotBatcher {
   }
 
   #pump(): void {
-    while (this.#inFlight < BATCHES_MAX) {
+    while (this.#inFlight.size < BATCHES_MAX) {
       const requests = this.#takeNext();
       if (requests === undefined) return;
-      this.#inFlight += 1;
+      const { text } = requests[0]!.definition.template;
+      this.#inFlight.add(text);
       void this.#serve(requests).finally(() => {
-        this.#inFlight -= 1;
+        this.#inFlight.delete(text);
         this.#pump();
       });
     }
@@ -114,6 +116,7 @@ export class SnapshotBatcher {
   /** Templates take turns: what a batch leaves over goes to the end. */
   #takeNext(): Request[] | undefined {
     for (const [text, requests] of this.#waiting) {
+      if (this.#inFlight.has(text)) continue;
       this.#waiting.delete(text);
       const waiting = requests.filter(isWanted);
       if (waiting.length === 0) continue;
@@ -179,8 +182,8 @@ export class SnapshotBatcher {
       );
       try {
         const isEmpty = template.log === "changes_only";
-        const rows = isEmpty ? [] : await transaction.rows(rowsQuery(template, requests));
-        await transaction.commit();
+        const sql = isEmpty ? "SELECT" : rowsSql(template, requests);
+        const rows = await transaction.rowsAndCommit(sql);
         const shapes = isEmpty ? requests.map(() => []) : rows.map(rowsOf);
         return { bounds: transaction.bounds, shapes };
       } catch {
@@ -202,8 +205,9 @@ export class SnapshotBatcher {
     });
   }
 
-  #readAlone({ definition, placed, row, signal, resolve, reject }: Request): void {
-    this.#reader.read(definition, placed, row, signal).then(resolve, reject);
+  #readAlone(request: Request): void {
+    const { definition, placed, row, signal, tagPrefix, resolve, reject } = request;
+    this.#reader.read(definition, placed, row, signal, tagPrefix).then(resolve, reject);
   }
 }
 
@@ -219,7 +223,8 @@ async function deliverRows(
   rows: readonly string[],
 ): Promise<void> {
   signal.throwIfAborted();
-  placed(bounds);
+  const placing = placed(bounds);
+  if (placing !== undefined) await placing;
   for (const message of rows) {
     const written = row(Buffer.from(message));
     if (written !== undefined) await written;
@@ -235,34 +240,29 @@ function rowsOf([count, rows]: TextRow): Rows {
 
 /**
  * For each shape, in their order, how many rows it has and which. The constants come as arrays of
- * text, one for each place in the template: the WHERE casts them.
+ * text, one for each place in the template: the WHERE casts them. They are literals, for a query
+ * with parameters would be a round trip of its own.
  */
-function rowsQuery(template: ShapeTemplate, requests: readonly Request[]): CursorQuery {
+function rowsSql(template: ShapeTemplate, requests: readonly Request[]): string {
   const { constants } = requests[0]!.definition;
   const numbers = Array.from(requests, (_, index) => index);
-  const arrays = [
-    numbers,
-    ...constants.map((_, place) => {
-      return requests.map(({ definition }) => definition.constants[place]!);
-    }),
+  const isTagged = template.where?.subqueries !== undefined;
+  const columns = [
+    ...constants.map((_, place) => requests.map(({ definition }) => definition.constants[place]!)),
+    ...(isTagged ? [requests.map(({ tagPrefix }) => tagPrefix)] : []),
   ];
-  const names = ["place", ...constants.map((_, place) => `c${place}`)];
-  const texts = constants.map((_, place) => `, $${place + 2}::text[]`);
+  const texts = columns.map((column) => `, ${escapeLiteral(arrayText(column))}::text[]`);
+  const names = ["place", ...columns.map((_, place) => `c${place}`)];
+  const constant = (index: number) => `litz_shape.c${index}`;
   const condition =
-    template.where === undefined
-      ? ""
-      : ` WHERE ${whereSqlOver(template.where, (index) => `litz_shape.c${index}`)}`;
-  const sql =
-    `SELECT litz_rows.* FROM unnest($1::int4[]${texts.join("")}) ` +
+    template.where === undefined ? "" : ` WHERE ${whereSqlOver(template.where, constant)}`;
+  const tags = { prefix: constant(constants.length), constant };
+  return (
+    `SELECT litz_rows.* FROM unnest('${arrayText(numbers)}'::int4[]${texts.join("")}) ` +
     `AS litz_shape(${names.join(", ")}), LATERAL (` +
     `SELECT count(*), CASE WHEN sum(octet_length(litz_row.message)) <= ${ROWS_BYTES_MAX} ` +
     `THEN string_agg(litz_row.message, E'\\n') END ` +
-    `FROM (SELECT ${rowExpression(template)} AS message FROM ${quoteTable(template.table)}` +
-    `${condition} LIMIT ${ROWS_MAX + 1}) AS litz_row) AS litz_rows ORDER BY litz_shape.place`;
-  return { sql, parameters: arrays.map(arrayText) };
-}
-
-/** An array as Postgres reads it (Postgres manual, 8.15.2). */
-function arrayText(values: readonly (string | number)[]): string {
-  return `{${values.map((value) => `"${`${value}`.replace(/["\\]/g, "\\$&")}"`).join(",")}}`;
+    `FROM (SELECT ${rowExpression(template, tags)} AS message FROM ${quoteTable(template.table)}` +
+    `${condition} LIMIT ${ROWS_MAX + 1}) AS litz_row) AS litz_rows ORDER BY litz_shape.place`
+  );
 }

@@ -5,17 +5,18 @@
  * beyond it is invisible, whatever its xid (protocol section 10, step 4).
  */
 
+import pg from "pg";
 import { whereSql, type ShapeDefinition } from "../model/shape-definition.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import { quoteTable } from "../model/table.ts";
 import type { Pool } from "./pool.ts";
 import { rowExpression } from "./row-expression.ts";
 import {
-  abandon,
   DEFAULT_LIMITS,
-  SnapshotTransaction,
+  withSnapshot,
   type CursorQuery,
   type SnapshotLimits,
+  type SnapshotTransaction,
 } from "./snapshot-transaction.ts";
 
 export class SnapshotReader {
@@ -28,40 +29,24 @@ export class SnapshotReader {
   }
 
   /**
-   * @param placed is called as soon as the bounds are known, before any row.
+   * @param placed is called as soon as the bounds are known, and awaited before any row is read.
    * @param row is called for each row, as a JSON message; awaited when it returns a promise.
    * @param signal gives up: the connection is dropped, and with it the query.
-   * @throws {LitzError} SCHEMA_CHANGED when the table is not the one that was defined, POSTGRES_*.
+   * @param tagPrefix stack id and handle, for the tags of a dependent template.
+   * @throws {LitzError} SCHEMA_CHANGED when a table is not the one that was defined, POSTGRES_*.
    */
   async read(
     definition: ShapeDefinition,
-    placed: (bounds: SnapshotBounds) => void,
+    placed: (bounds: SnapshotBounds) => Promise<void> | undefined,
     row: (message: Uint8Array) => Promise<void> | undefined,
     signal: AbortSignal,
+    tagPrefix = "",
   ): Promise<void> {
-    signal.throwIfAborted();
-    await this.#pool.withClient(async (client) => {
-      const onAbort = () => abandon(client);
-      signal.addEventListener("abort", onAbort, { once: true });
-      let transaction: SnapshotTransaction | undefined;
-      try {
-        signal.throwIfAborted();
-        transaction = await SnapshotTransaction.begin(
-          client,
-          this.#limits,
-          "pg_current_wal_insert_lsn",
-          definition.template,
-        );
-        placed(transaction.bounds);
-        if (definition.template.log === "full") {
-          await readRows(transaction, definition, row, signal);
-        }
-        await transaction.commit();
-      } catch (error) {
-        if (!signal.aborted) await transaction?.rollback();
-        throw error;
-      } finally {
-        signal.removeEventListener("abort", onAbort);
+    const { template } = definition;
+    await withSnapshot(this.#pool, this.#limits, template, signal, async (transaction) => {
+      await placed(transaction.bounds);
+      if (template.log === "full") {
+        await readRows(transaction, rowsQuery(definition, tagPrefix), row, signal);
       }
     });
   }
@@ -69,11 +54,11 @@ export class SnapshotReader {
 
 async function readRows(
   transaction: SnapshotTransaction,
-  definition: ShapeDefinition,
+  query: CursorQuery,
   row: (message: Uint8Array) => Promise<void> | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const { messages } of transaction.batches(rowsQuery(definition))) {
+  for await (const { messages } of transaction.batches(query)) {
     for (const message of messages) {
       const written = row(message);
       if (written !== undefined) await written;
@@ -82,11 +67,15 @@ async function readRows(
   }
 }
 
-function rowsQuery(definition: ShapeDefinition): CursorQuery {
+function rowsQuery(definition: ShapeDefinition, tagPrefix: string): CursorQuery {
   const { template, constants } = definition;
+  const tags = {
+    prefix: `${pg.escapeLiteral(tagPrefix)}::text`,
+    constant: (index: number) => `$${index + 1}`,
+  };
   const condition = shapeCondition(definition, 1);
   const where = condition === undefined ? "" : ` WHERE ${condition}`;
-  const sql = `SELECT ${rowExpression(template)} FROM ${quoteTable(template.table)}${where}`;
+  const sql = `SELECT ${rowExpression(template, tags)} FROM ${quoteTable(template.table)}${where}`;
   return { sql, parameters: constants };
 }
 

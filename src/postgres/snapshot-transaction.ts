@@ -21,11 +21,11 @@ import type pg from "pg";
 import { LitzError } from "../lib/errors.ts";
 import { parseLsn } from "../model/lsn.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
-import type { ShapeTemplate } from "../model/shape-definition.ts";
+import { tablesOf, templatesOf, type ShapeTemplate } from "../model/shape-definition.ts";
 import { keyColumnsOf, quoteTable, type Table } from "../model/table.ts";
 import { usedColumnsOf } from "../model/template-columns.ts";
 import { VALUE_SETTINGS } from "./connection-options.ts";
-import { runQuery, runStatements, type TextRow } from "./pool.ts";
+import { runQuery, runStatements, type Pool, type TextRow } from "./pool.ts";
 
 export interface SnapshotLimits {
   /** How long the query may wait for a lock on its table. */
@@ -90,29 +90,11 @@ export class SnapshotTransaction {
     position: WalPosition,
     template: ShapeTemplate,
   ): Promise<SnapshotTransaction> {
-    const settings = Object.entries({
-      ...VALUE_SETTINGS,
-      lock_timeout: `${limits.lockTimeoutMs}ms`,
-      statement_timeout: `${limits.batchTimeoutMs}ms`,
-      // Every row will be read: plan for all of them, not for the first ones.
-      cursor_tuple_fraction: "1",
-    });
-    const sql = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-       ${settings.map(([name, value]) => `SET LOCAL ${name} = '${value}'`).join("; ")};
-       LOCK TABLE ${quoteTable(template.table)} IN ACCESS SHARE MODE;
-       ${CHECK_CLIENT};
-       SELECT pg_current_snapshot(), ${position}();
-       ${formSql(template.table)}`;
+    const sql = openingSql(limits, position, template);
     try {
-      const results = await runStatements(
-        client,
-        sql,
-        [],
-        limits.lockTimeoutMs + ROUND_TRIP_TIMEOUT_MS,
-      );
-      checkForm(template, results.at(-1)![0] as string[]);
-      const [snapshot, lsn] = results.at(-2)![0] as string[];
-      return new SnapshotTransaction(client, limits, parseBounds(snapshot!, lsn!));
+      const timeoutMs = limits.lockTimeoutMs + ROUND_TRIP_TIMEOUT_MS;
+      const results = await runStatements(client, sql, [], timeoutMs);
+      return new SnapshotTransaction(client, limits, boundsIn(results, template));
     } catch (error) {
       await rollBack(client);
       throw error;
@@ -124,30 +106,52 @@ export class SnapshotTransaction {
    *
    * @throws {LitzError} POSTGRES_*.
    */
-  async *batches({ sql, parameters }: CursorQuery): AsyncGenerator<Batch, void, void> {
+  async *batches(query: CursorQuery): AsyncGenerator<Batch, void, void> {
+    for await (const { rows, isLast } of this.#fetches(query)) {
+      yield { messages: rows.map(([text]) => Buffer.from(text!)), isLast };
+    }
+  }
+
+  /**
+   * The same of a query with several columns, each in the text that its type's output function
+   * makes.
+   */
+  async *tuples(query: CursorQuery): AsyncGenerator<readonly TextRow[], void, void> {
+    for await (const { rows } of this.#fetches(query)) yield rows;
+  }
+
+  async *#fetches({
+    sql,
+    parameters,
+  }: CursorQuery): AsyncGenerator<{ rows: readonly TextRow[]; isLast: boolean }, void, void> {
     const client = this.#client;
     const declaration = `DECLARE ${CURSOR} NO SCROLL CURSOR FOR ${sql}`;
     await runQuery(client, declaration, parameters, this.#timeoutMs);
     let count = FIRST_BATCH_ROWS;
     for (let rows = await runQuery(client, fetchSql(count), [], this.#timeoutMs); ;) {
       const isLast = rows.length < count;
-      const messages = rows.map(([text]) => Buffer.from(text!));
       if (isLast) {
-        yield { messages, isLast };
+        yield { rows, isLast };
         return;
       }
-      count = nextCount(count, messages);
+      count = nextCount(count, rows);
       const next = runQuery(client, fetchSql(count), [], this.#timeoutMs);
       // If whoever takes the batch fails first, this failure has nobody to tell.
       next.catch(() => undefined);
-      yield { messages, isLast };
+      yield { rows, isLast };
       rows = await next;
     }
   }
 
-  /** All rows of a query that has few. @throws {LitzError} POSTGRES_*. */
-  async rows({ sql, parameters }: CursorQuery): Promise<TextRow[]> {
-    return runQuery(this.#client, sql, parameters, this.#timeoutMs);
+  /**
+   * All rows of a query that has few and no parameters, and the end of the transaction, in one
+   * round trip.
+   *
+   * @throws {LitzError} POSTGRES_*; `rollback` follows then.
+   */
+  async rowsAndCommit(query: string): Promise<readonly TextRow[]> {
+    const sql = `${query}; COMMIT`;
+    return (await runStatements(this.#client, sql, [], this.#timeoutMs)).at(-2)!;
   }
 
   async commit(): Promise<void> {
@@ -157,6 +161,44 @@ export class SnapshotTransaction {
   async rollback(): Promise<void> {
     await rollBack(this.#client);
   }
+}
+
+/**
+ * Does something in a snapshot of its own, on a connection of the pool.
+ *
+ * @param signal gives up: the connection is dropped, and with it the query.
+ * @throws {LitzError} SCHEMA_CHANGED when the template's table is not the one that was defined,
+ *   POSTGRES_*; what `work` throws.
+ */
+export async function withSnapshot(
+  pool: Pool,
+  limits: SnapshotLimits,
+  template: ShapeTemplate,
+  signal: AbortSignal,
+  work: (transaction: SnapshotTransaction) => Promise<void>,
+): Promise<void> {
+  signal.throwIfAborted();
+  await pool.withClient(async (client) => {
+    const onAbort = () => abandon(client);
+    signal.addEventListener("abort", onAbort, { once: true });
+    let transaction: SnapshotTransaction | undefined;
+    try {
+      signal.throwIfAborted();
+      transaction = await SnapshotTransaction.begin(
+        client,
+        limits,
+        "pg_current_wal_insert_lsn",
+        template,
+      );
+      await work(transaction);
+      await transaction.commit();
+    } catch (error) {
+      if (!signal.aborted) await transaction?.rollback();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  });
 }
 
 /** Never fails: a connection that cannot roll back is not used again. */
@@ -180,6 +222,39 @@ const CHECK_CLIENT =
 
 function fetchSql(count: number): string {
   return `FETCH ${count} FROM ${CURSOR}`;
+}
+
+/** All that comes before rows. */
+function openingSql(
+  { lockTimeoutMs, batchTimeoutMs }: SnapshotLimits,
+  position: WalPosition,
+  template: ShapeTemplate,
+): string {
+  const settings = Object.entries({
+    ...VALUE_SETTINGS,
+    lock_timeout: `${lockTimeoutMs}ms`,
+    statement_timeout: `${batchTimeoutMs}ms`,
+    // Every row will be read: plan for all of them, not for the first ones.
+    cursor_tuple_fraction: "1",
+  });
+  return `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+     ${settings.map(([name, value]) => `SET LOCAL ${name} = '${value}'`).join("; ")};
+     LOCK TABLE ${tablesOf(template).map(quoteTable).join(", ")} IN ACCESS SHARE MODE;
+     ${CHECK_CLIENT};
+     SELECT pg_current_snapshot(), ${position}();
+     ${templatesOf(template)
+       .map(({ table }) => formSql(table))
+       .join("; ")}`;
+}
+
+/** From the answers to `openingSql`. @throws {LitzError} SCHEMA_CHANGED. */
+function boundsIn(results: readonly TextRow[][], template: ShapeTemplate): SnapshotBounds {
+  const templates = templatesOf(template);
+  for (const [index, form] of results.slice(-templates.length).entries()) {
+    checkForm(templates[index]!, form[0] as string[]);
+  }
+  const [snapshot, lsn] = results.at(-templates.length - 1)![0] as string[];
+  return parseBounds(snapshot!, lsn!);
 }
 
 /** What has the table's name: its oid, its columns, those of them that make up the primary key. */
@@ -228,9 +303,10 @@ function checkForm(template: ShapeTemplate, row: readonly string[] | undefined):
 }
 
 /** So many rows that they come to `BATCH_BYTES`, if they are like those of the last batch. */
-function nextCount(count: number, messages: readonly Uint8Array[]): number {
-  const bytes = messages.reduce((sum, { length }) => sum + length, 0);
-  const fitting = Math.floor((BATCH_BYTES * messages.length) / bytes);
+function nextCount(count: number, rows: readonly TextRow[]): number {
+  let bytes = 0;
+  for (const row of rows) for (const text of row) bytes += text?.length ?? 1;
+  const fitting = Math.floor((BATCH_BYTES * rows.length) / bytes);
   return Math.max(1, Math.min(fitting, BATCH_GROWTH_MAX * count, BATCH_ROWS_MAX));
 }
 

@@ -15,7 +15,7 @@
  * 3. No more than two batches are in memory.
  */
 
-import type pg from "pg";
+import pg from "pg";
 import { LitzError } from "../lib/errors.ts";
 import { Permits } from "../lib/permits.ts";
 import { systemTimers, type CancelTimer, type Timers } from "../lib/timers.ts";
@@ -50,6 +50,13 @@ export interface SubsetLimits extends SnapshotLimits {
   readonly readerTimeoutMs: number;
 }
 
+/** What is read, of which shape, whose tags begin how. */
+interface Wanted {
+  readonly definition: ShapeDefinition;
+  readonly subset: Subset;
+  readonly tagPrefix: string;
+}
+
 const LIMITS: SubsetLimits = {
   ...DEFAULT_LIMITS,
   queueTimeoutMs: 20_000,
@@ -75,6 +82,7 @@ export class SubsetReader {
    * Resolves when the first batch of rows is there.
    *
    * @param signal gives up, be it in the middle of the pages.
+   * @param tagPrefix stack id and handle, for the tags of a dependent template.
    * @throws {LitzError} SCHEMA_CHANGED, POSTGRES_*; POSTGRES_POOL_EXHAUSTED when the turn did not
    *   come.
    */
@@ -82,6 +90,7 @@ export class SubsetReader {
     definition: ShapeDefinition,
     subset: Subset,
     signal: AbortSignal,
+    tagPrefix = "",
   ): Promise<SubsetSnapshot> {
     const release = await this.#permits.acquire(this.#limits.queueTimeoutMs, signal);
     if (release === undefined) throw noTurn(signal);
@@ -90,7 +99,7 @@ export class SubsetReader {
         .withClient(async (client) => {
           // Given up while it waited: the connection is as good as new.
           if (signal.aborted) reject(abandoned());
-          else await this.#serve(client, definition, subset, signal, resolve);
+          else await this.#serve(client, { definition, subset, tagPrefix }, signal, resolve);
         })
         .finally(release)
         // Once the answer has begun this has no effect: its pages fail with the same error.
@@ -100,8 +109,7 @@ export class SubsetReader {
 
   async #serve(
     client: pg.ClientBase,
-    definition: ShapeDefinition,
-    subset: Subset,
+    wanted: Wanted,
     signal: AbortSignal,
     open: (snapshot: SubsetSnapshot) => void,
   ): Promise<void> {
@@ -113,10 +121,10 @@ export class SubsetReader {
         client,
         this.#limits,
         "pg_current_wal_lsn",
-        definition.template,
+        wanted.definition.template,
       );
       const mark = Math.floor(this.#random() * 2 ** 31);
-      const batches = transaction.batches(subsetQuery(definition, subset, mark));
+      const batches = transaction.batches(subsetQuery(wanted, mark));
       const { bounds } = transaction;
       const { value: first } = (await batches.next()) as IteratorYieldResult<Batch>;
       if (first.isLast) {
@@ -203,13 +211,17 @@ const NOTHING = Buffer.alloc(0);
 const SEPARATOR = Buffer.from(",\n");
 
 /** Both conditions in brackets: a shape of `a OR b` has no rows that are neither. */
-function subsetQuery(definition: ShapeDefinition, subset: Subset, mark: number): CursorQuery {
+function subsetQuery({ definition, subset, tagPrefix }: Wanted, mark: number): CursorQuery {
   const { template, constants } = definition;
   const { where, parameters, orderBy, limit, offset } = subset;
+  const tags = {
+    prefix: `${pg.escapeLiteral(tagPrefix)}::text`,
+    constant: (index: number) => `$${parameters.length + index + 1}`,
+  };
   const conditions = [shapeCondition(definition, parameters.length + 1), where];
   const bracketed = conditions.flatMap((sql) => (sql === undefined ? [] : [`(${sql})`]));
   const clauses = [
-    `SELECT ${rowExpression(template, mark)} FROM ${quoteTable(template.table)}`,
+    `SELECT ${rowExpression(template, tags, mark)} FROM ${quoteTable(template.table)}`,
     ...(bracketed.length === 0 ? [] : [`WHERE ${bracketed.join(" AND ")}`]),
     ...(orderBy === undefined ? [] : [`ORDER BY ${orderBy}`]),
     ...(limit === undefined ? [] : [`LIMIT ${limit}`]),

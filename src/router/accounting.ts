@@ -20,9 +20,26 @@ export const OWNERS = [
   "definition index",
   "accesses",
   "partition map",
+  "subquery index",
+  "value counts",
+  "view history",
 ] as const;
 
 export type Owner = (typeof OWNERS)[number];
+
+/** What holds no more for more shapes: the rest grows and shrinks with them. */
+const NOT_OF_SHAPES: ReadonlySet<Owner> = new Set([
+  "free",
+  "static",
+  "page pool",
+  "input and output",
+  "consumer registry",
+  "flush tracker",
+  "pending postings",
+  "view history",
+]);
+const OF_SHAPES = OWNERS.flatMap((owner, number) => (NOT_OF_SHAPES.has(owner) ? [] : [number]));
+const FREE = OWNERS.indexOf("free");
 
 export interface OwnerReport {
   readonly owner: Owner;
@@ -48,6 +65,16 @@ export class Accounting {
   /** Size of linear memory. */
   get totalBytes(): number {
     return this.#exports.memory.buffer.byteLength;
+  }
+
+  /** Bytes of pages that somebody has. */
+  get usedBytes(): number {
+    return this.totalBytes - this.#exports.accountingCommittedBytes(FREE);
+  }
+
+  /** Live bytes of what grows with the number of shapes. Some 0.3 us. */
+  get shapeBytes(): number {
+    return OF_SHAPES.reduce((sum, owner) => sum + this.#exports.accountingLiveBytes(owner), 0);
   }
 
   report(): readonly OwnerReport[] {

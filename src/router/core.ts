@@ -26,6 +26,7 @@ export interface CoreExports {
   exchangeAddress(): number;
 
   shapeMint(keyLow: number, keyHigh: number, hash: number): number;
+  viewMint(): number;
   shapeRetire(id: number): number;
   shapeCount(): number;
   shapeIsLive(id: number): number;
@@ -43,6 +44,7 @@ export interface CoreExports {
   waiterWake(ids: number, count: number, out: number, capacity: number): number;
   waiterWokenUpTo(): number;
   waiterWakeAllOf(shape: number, out: number, capacity: number): number;
+  waiterIsAwaited(shape: number): number;
   waiterCount(): number;
 
   flushSent(shape: number, lsnLow: number, lsnHigh: number): number;
@@ -82,16 +84,22 @@ export const EXCHANGE_SIZE = 65_536;
 
 const PAGE_SIZE = 65_536;
 const MEMORY_MAX = 2 ** 32;
+/** The core keeps the rest for what cannot be refused: `assembly/page-pool.ts`. */
+const BUDGET_MAX = MEMORY_MAX - 256 * 2 ** 20;
 
 export class Core {
   readonly exports: CoreExports;
+  /** Bytes of linear memory beyond which shapes are refused. */
+  readonly budgetBytes: number;
   /** Address of the exchange, which never moves. */
   readonly exchange: number;
   /**
    * What the core calls while it routes a change with shapes that it cannot judge itself: see
    * `residuals.ts`. It must not throw, nor change anything in the core but the list.
    */
-  judgeResiduals: (list: number, count: number) => void = noResiduals;
+  judgeResiduals: (list: number, count: number, classes: number) => void = noResiduals;
+  /** What the core calls with each change of a relation that is taped. It must not throw either. */
+  tapeChange: (relation: number, op: number, address: number, size: number) => void = noTape;
   #bytes = new Uint8Array();
   #words = new Uint32Array();
   #floats = new Float64Array();
@@ -103,11 +111,17 @@ export class Core {
     const { instance } = instantiateSync(module, {
       env: { abort },
       verdicts: {
-        judgeResiduals: (list: number, count: number) => this.judgeResiduals(list, count),
+        judgeResiduals: (list: number, count: number, classes: number) =>
+          this.judgeResiduals(list, count, classes),
+      },
+      tape: {
+        tapeChange: (relation: number, op: number, address: number, size: number) =>
+          this.tapeChange(relation, op, address, size),
       },
     });
     this.exports = instance.exports as unknown as CoreExports;
-    const pages = Math.floor(memoryBytesMax / PAGE_SIZE);
+    this.budgetBytes = Math.min(memoryBytesMax, BUDGET_MAX);
+    const pages = Math.floor(this.budgetBytes / PAGE_SIZE);
     if (this.exports.coreCreate(seed[0] | 0, seed[1] | 0, pages) === 0) {
       throw new RangeError(`the core cannot begin with ${memoryBytesMax} bytes of memory`);
     }
@@ -155,6 +169,10 @@ export async function loadCore(options: CoreOptions = {}): Promise<Core> {
 
 function noResiduals(): never {
   throw new CoreTrap("a residual was to be judged before there was anybody to do so");
+}
+
+function noTape(): never {
+  throw new CoreTrap("a change was taped before there was anybody to take it");
 }
 
 /** Only builds with assertions import it. */

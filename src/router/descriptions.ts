@@ -8,29 +8,26 @@
  *                u32     u16     u16       u32            u32           u16     u16, u16 each
  *                followed by the texts: key prefix, headers, one member name per column
  *
- *     template ┌─────────┬───────┬─────────┬──────────┬────────────────┬──────────┐
- *              │ replica │ terms │ columns │ reserved │ (column, kind) │ column   │ ...
- *              └─────────┴───────┴─────────┴──────────┴────────────────┴──────────┘
- *                u16       u16     u16       u16        u16, u16 each    u16 each
+ *     template ┌──────┬───────┬─────────┬───────┬───────────┬────────────────┬──────────┬──────┐
+ *              │ mode │ terms │ columns │ flags │ tags size │ (column, kind) │ column   │ tags │
+ *              └──────┴───────┴─────────┴───────┴───────────┴────────────────┴──────────┴──────┘
+ *                u16    u16     u16       u16     u32         u16, u16 each    u16 each
  *
- * A template that is no conjunction has no terms but a plan, behind the columns, in u32 words:
- * exact, pattern kind, negated, column, constant, branches; and per branch the size of an access
- * and the access, see `assembly/access.ts`. Entries of a shape are described in
- * `assembly/access-entry.ts`.
+ * Tags are described in `tags.ts`. A template that is no conjunction has no terms but a plan,
+ * behind the tags, in u32 words: exact, pattern kind, negated, column, constant, branches, listed,
+ * dependent; and per access its size and itself, see `assembly/access.ts`. Entries of a shape are
+ * described in `assembly/access-entry.ts`.
  *
  * The readers are `assembly/condition-tree.ts` and `assembly/plan.ts`.
  */
 
-import type {
-  Access,
-  AccessPlan,
-  AccessTerm,
-  EqualityKind,
-  OrderKind,
-} from "../model/access-plan.ts";
-import type { RowFilter } from "../model/row-filter.ts";
+import type { Access, AccessPlan, AccessTerm, OrderKind } from "../model/access-plan.ts";
+import type { TemplateId } from "../model/ids.ts";
+import type { DependentFilter, RowFilter } from "../model/row-filter.ts";
 import type { ReplicaMode } from "../model/shape-definition.ts";
 import { quoteTable } from "../model/table.ts";
+import { EQUALITY_KIND } from "./equality-kinds.ts";
+import { describeTags, type TaggedForm } from "./tags.ts";
 
 export interface RelationDescription {
   readonly oid: number;
@@ -44,24 +41,26 @@ export interface RelationDescription {
 
 export interface TemplateDescription {
   readonly plan: AccessPlan;
-  /** Selected columns, ascending. */
+  /** Selected columns, ascending; of a view what the subselect names, in that order. */
   readonly columns: readonly number[];
   readonly replica: ReplicaMode;
   /** Evaluated for the candidates of a plan that is not exact. */
   readonly residual?: RowFilter;
+  /** Its shapes are views of a subselect: what they get are deltas, `assembly/delta-writer.ts`. */
+  readonly isView?: boolean;
+  /** Its WHERE has subqueries. */
+  readonly dependent?: DependentDescription;
 }
 
-/** Numbers of `assembly/literal.ts`. */
-const EQUALITY_KIND: Record<EqualityKind, number> = {
-  int: 1,
-  uuid: 2,
-  text: 3,
-  decimal: 4,
-  padded: 5,
-  timestamp: 6,
-  date: 7,
-  time: 8,
-};
+export interface DependentDescription {
+  readonly subqueries: TaggedForm;
+  /** By dependency: the template of its views, which is known as a family. */
+  readonly families: readonly TemplateId[];
+  /** In place of a residual, be the plan exact or not. */
+  readonly filter: DependentFilter;
+  /** For the names of columns. */
+  readonly table: { readonly columns: readonly { readonly name: string }[] };
+}
 
 /** Numbers of `assembly/order-code.ts`. */
 const ORDER_KIND: Record<OrderKind, number> = {
@@ -75,7 +74,18 @@ const ORDER_KIND: Record<OrderKind, number> = {
 };
 
 /** Numbers of `assembly/access.ts`. */
-const ACCESS_TYPE = { equality: 1, range: 2, null: 3, elements: 4, path: 5, all: 6 } as const;
+const ACCESS_TYPE = {
+  equality: 1,
+  range: 2,
+  null: 3,
+  elements: 4,
+  path: 5,
+  all: 6,
+  subquery: 8,
+  grams: 10,
+} as const;
+/** A subquery in which rows are not looked up. */
+const LISTED_TYPE = 9;
 
 /** Numbers of `assembly/plan.ts`. */
 const LIKE = 1;
@@ -84,6 +94,17 @@ const ILIKE = 2;
 /** `assembly/path-key.ts` and `assembly/access.ts` have room for so many. */
 const TERM_COUNT_MAX = 64;
 const BRANCH_COUNT_MAX = 256;
+/** `assembly/path-tree.ts` has. */
+const STEP_COUNT_MAX = 32;
+
+/** Modes of `assembly/projection.ts`. */
+const MODE_DEFAULT = 0;
+const MODE_FULL = 1;
+const MODE_DELTA = 2;
+
+/** Flags of `assembly/condition-tree.ts`. */
+const FLAG_VIEW = 1;
+const FLAG_DEPENDENT = 2;
 
 const FLAG_BOOL = 1;
 const FLAG_KEY = 2;
@@ -112,34 +133,66 @@ export function describeRelation(relation: RelationDescription): Uint8Array {
 
 /**
  * @returns `planOffset` is 0 for a template that has terms.
- * @throws {RangeError} when there are more terms or branches than the core takes, or a plan that is
- *   not exact comes without a residual.
+ * @throws {RangeError} when there are more terms or branches than the core takes, a plan that is
+ *   not exact comes without a residual, or a subquery without the template of its views.
  */
-export function describeTemplate({ plan, columns, replica, residual }: TemplateDescription): {
+export function describeTemplate(template: TemplateDescription): {
   readonly bytes: Uint8Array;
   readonly planOffset: number;
 } {
-  if (!plan.isExact && residual === undefined) {
-    throw new RangeError("a plan that is not exact needs a residual");
-  }
-  if (plan.branches.length > BRANCH_COUNT_MAX) {
-    const count = plan.branches.length;
-    throw new RangeError(`a plan has at most ${BRANCH_COUNT_MAX} branches, got ${count}`);
-  }
+  const { plan, columns } = template;
+  check(template);
   const isConjunction = plan.isConjunction === true;
   const terms = isConjunction ? termsOf(plan) : [];
-  const head = Buffer.alloc(8 + 4 * terms.length + 2 * columns.length);
-  head.writeUInt16LE(replica === "full" ? 1 : 0, 0);
+  const tags = tagsOf(template);
+  const head = Buffer.alloc(12 + 4 * terms.length + 2 * columns.length);
+  head.writeUInt16LE(modeOf(template), 0);
   head.writeUInt16LE(terms.length, 2);
   head.writeUInt16LE(columns.length, 4);
-  let offset = 8;
+  head.writeUInt16LE(flagsOf(template), 6);
+  head.writeUInt32LE(tags.length, 8);
+  let offset = 12;
   for (const { column, kind } of terms) {
     offset = head.writeUInt16LE(column, offset);
     offset = head.writeUInt16LE(EQUALITY_KIND[kind], offset);
   }
   for (const column of columns) offset = head.writeUInt16LE(column, offset);
   if (isConjunction) return { bytes: head, planOffset: 0 };
-  return { bytes: Buffer.concat([head, describePlan(plan)]), planOffset: head.length };
+  const planOffset = head.length + tags.length;
+  return { bytes: Buffer.concat([head, tags, describePlan(template)]), planOffset };
+}
+
+/**
+ * Whether rows of a shape are told apart by which literals are true of them, which the core does
+ * not find out by itself: what is one AND has all of them true.
+ */
+export function hasClasses({ dependent, isView }: TemplateDescription): boolean {
+  return dependent !== undefined && isView !== true && dependent.subqueries.disjuncts.length > 1;
+}
+
+function check({ plan, residual, dependent }: TemplateDescription): void {
+  if (!plan.isExact && residual === undefined && dependent === undefined) {
+    throw new RangeError("a plan that is not exact needs a residual");
+  }
+  const count = plan.branches.length + (plan.listed?.length ?? 0);
+  if (count > BRANCH_COUNT_MAX) {
+    throw new RangeError(`a plan has at most ${BRANCH_COUNT_MAX} branches, got ${count}`);
+  }
+}
+
+function modeOf({ isView, replica }: TemplateDescription): number {
+  if (isView === true) return MODE_DELTA;
+  return replica === "full" ? MODE_FULL : MODE_DEFAULT;
+}
+
+function flagsOf({ isView, dependent }: TemplateDescription): number {
+  return (isView === true ? FLAG_VIEW : 0) | (dependent === undefined ? 0 : FLAG_DEPENDENT);
+}
+
+function tagsOf({ isView, dependent }: TemplateDescription): Uint8Array {
+  if (dependent === undefined || isView === true) return new Uint8Array();
+  const { subqueries, filter, table } = dependent;
+  return describeTags(subqueries, filter.columns, table.columns);
 }
 
 function termsOf({ branches }: AccessPlan): readonly AccessTerm[] {
@@ -157,32 +210,67 @@ function checkedTerms(terms: readonly AccessTerm[]): readonly AccessTerm[] {
   return terms;
 }
 
-function describePlan({ branches, isExact, pattern }: AccessPlan): Uint8Array {
+function describePlan(template: TemplateDescription): Uint8Array {
+  const { plan, dependent } = template;
+  const { branches, listed = [], pattern } = plan;
   const kind = pattern === undefined ? 0 : pattern.ignoresCase ? ILIKE : LIKE;
   const isNegated = pattern?.isNegated === true ? 1 : 0;
   const { column = 0, constant = 0 } = pattern ?? {};
-  const head = words(isExact ? 1 : 0, kind, isNegated, column, constant, branches.length);
-  const accesses = branches.map(describeAccess);
+  const isExact = plan.isExact && !hasClasses(template) ? 1 : 0;
+  const isDependent = dependent === undefined ? 0 : 1;
+  const counts = [branches.length, listed.length];
+  const head = words(isExact, kind, isNegated, column, constant, ...counts, isDependent);
+  const families = dependent?.families ?? [];
+  const accesses = [
+    ...branches.map((access) => describeAccess(access, families)),
+    ...listed.map((access) => describeListed(access, families)),
+  ];
   return Buffer.concat([head, ...accesses.flatMap((access) => [words(access.length), access])]);
 }
 
-function describeAccess(access: Access): Uint8Array {
+function describeListed(access: Access, families: readonly TemplateId[]): Uint8Array {
+  if (access.type !== "subquery") throw new RangeError("only subqueries are listed");
+  return describeViews(LISTED_TYPE, access, families);
+}
+
+function describeViews(
+  type: number,
+  { terms, dependency }: Extract<Access, { type: "subquery" }>,
+  families: readonly TemplateId[],
+): Uint8Array {
+  const family = families[dependency];
+  if (family === undefined) throw new RangeError(`dependency ${dependency} has no views`);
+  return words(type, terms.length, ...wordsOf(checkedTerms(terms)), family);
+}
+
+function wordsOf(terms: readonly AccessTerm[]): readonly number[] {
+  return terms.flatMap(({ column, kind }) => [column, EQUALITY_KIND[kind]]);
+}
+
+function describeAccess(access: Access, families: readonly TemplateId[]): Uint8Array {
   const type = ACCESS_TYPE[access.type];
   switch (access.type) {
     case "equality": {
       const terms = checkedTerms(access.terms);
-      const kinds = terms.flatMap(({ column, kind }) => [column, EQUALITY_KIND[kind]]);
-      return words(type, terms.length, ...kinds);
+      return words(type, terms.length, ...wordsOf(terms));
     }
+    case "subquery":
+      return describeViews(type, access, families);
     case "range":
       return words(type, access.column, ORDER_KIND[access.order]);
     case "null":
       return words(type, access.column);
     case "elements":
       return words(type, access.column, EQUALITY_KIND[access.kind]);
+    case "grams":
+      return words(type, access.column, access.size, access.ignoresCase ? 1 : 0);
     case "path": {
-      const head = words(type, access.column, access.path.length);
-      return Buffer.concat([head, ...access.path.flatMap(sizedText)]);
+      const { column, path } = access;
+      if (path.length === 0 || path.length > STEP_COUNT_MAX) {
+        throw new RangeError(`a path has 1 to ${STEP_COUNT_MAX} steps, got ${path.length}`);
+      }
+      const head = words(type, column, path.length);
+      return Buffer.concat([head, ...path.flatMap(sizedText)]);
     }
     case "all":
       return words(type);

@@ -5,9 +5,14 @@
  *     list, in linear memory    ┌────────────┬─────────┐   rows: bit 24 the old one, 25 the new;
  *                               │ id, 24 bits│ rows, 2 │   which to look at before, for which the
  *                               └────────────┴─────────┘   WHERE is true after
+ *     classes                   ┌────────────────┬─────┐
+ *                               │ class, 0: none │  -  │   of the row that the shape gets
+ *                               └────────────────┴─────┘
  *
- * A value is decoded once per row, whoever reads it. An update that leaves the columns of a WHERE
- * alone is evaluated once.
+ * An update that leaves the columns of a WHERE alone is evaluated once.
+ *
+ * In a replay each shape sees the views of its subqueries at positions of its own, which
+ * `positionsOf` tells; otherwise at the one where they are now.
  *
  * A WHERE that raises an error, as it would in Postgres, is true of nothing, and its shape has
  * failed: `takeFailures` tells, and whoever asks removes it. Nothing may be thrown through the
@@ -17,8 +22,13 @@
 import { assert } from "../lib/assert.ts";
 import { decodeConstants } from "../model/constants-codec.ts";
 import type { ShapeId, TemplateId } from "../model/ids.ts";
-import type { RowFilter, RowReader } from "../model/row-filter.ts";
+import type { Lsn } from "../model/lsn.ts";
+import type { Constants } from "../model/shape-definition.ts";
+import type { ViewPosition } from "../model/view.ts";
 import type { Core } from "./core.ts";
+import type { TemplateDescription } from "./descriptions.ts";
+import { JudgedChange, type JudgedRow, type RowExports } from "./judged-change.ts";
+import { DependentJudge, EVERYTHING, ResidualJudge, type Judge } from "./judges.ts";
 
 const ROW_OLD = 1 << 24;
 const ROW_NEW = 1 << 25;
@@ -27,164 +37,169 @@ const ROWS = ROW_OLD | ROW_NEW;
 const PENDING = 1 << 26;
 const ID_MASK = 0xff_ffff;
 
-/** Sides of the record, `assembly/record.ts`. */
-const NEW = 0;
-const OLD = 1;
-const NULL = 0xffff_ffff;
+/** Words from one class to the next. */
+const CLASS_STRIDE = 2;
 
 /** The part of the ABI that a residual needs. */
-interface ResidualExports {
+interface ResidualExports extends RowExports {
   routerTemplateOf(id: number): number;
   routerReadConstants(id: number): number;
   routerConstantsAddress(): number;
-  routerReadColumn(side: number, column: number): number;
-  routerColumnAddress(): number;
 }
 
-/** A shape whose WHERE raised an error. */
+/** At which positions of the views a shape sees the rows of a change. */
+export interface ReplayPositions {
+  readonly old: ViewPosition;
+  readonly new: ViewPosition;
+  /**
+   * A literal is true of the old row only if it is at both positions: what leaves has been told to
+   * leave before what enters is given (protocol 14.6), so who belongs by another literal than
+   * before is given the row again.
+   */
+  readonly leavesFirst?: boolean;
+}
+
+/** Of every shape but in a replay: `LIVE` of `assembly/dependency-view.ts`. */
+const LIVE = 0xffff_ffff as ViewPosition;
+const NOW: ReplayPositions = { old: LIVE, new: LIVE };
+
+/** Which transaction is being routed. */
+export interface RoutedTransaction {
+  readonly xid: number;
+  readonly transactionLsn: Lsn;
+}
+
+/** A shape whose WHERE raised an error, and the transaction in which it did. */
 export interface ShapeFailure {
   readonly id: ShapeId;
   readonly error: Error;
+  readonly xid: number;
+  readonly lsn: Lsn;
 }
 
 export class Residuals {
+  /** Asked in replays. Undefined: the change does not concern the shape. */
+  positionsOf: (id: ShapeId) => ReplayPositions | undefined = () => undefined;
+  /** Whether the core is replaying. */
+  isReplay = false;
   readonly #core: Core;
   readonly #exports: ResidualExports;
-  readonly #filters = new Map<TemplateId, RowFilter>();
-  #failures = new Map<ShapeId, Error>();
+  readonly #judges = new Map<TemplateId, Judge>();
+  readonly #transaction: RoutedTransaction;
+  #failures: ShapeFailure[] = [];
+  /** The last of them, by shape. */
+  readonly #failed = new Map<ShapeId, ShapeFailure>();
 
-  constructor(core: Core) {
+  constructor(core: Core, transaction: RoutedTransaction) {
     this.#core = core;
+    this.#transaction = transaction;
     this.#exports = core.exports as unknown as ResidualExports;
-    core.judgeResiduals = (list, count) => this.#judge(list, count);
+    core.judgeResiduals = (list, count, classes) => this.#judge(list, count, classes);
   }
 
-  set(template: TemplateId, filter: RowFilter): void {
-    this.#filters.set(template, filter);
+  /** @throws {RangeError} when the template's plan lacks a subquery of its WHERE. */
+  set(id: TemplateId, template: TemplateDescription): void {
+    const { residual, dependent } = template;
+    if (dependent !== undefined) this.#judges.set(id, new DependentJudge(this.#core, id, template));
+    else if (residual !== undefined) this.#judges.set(id, new ResidualJudge(residual));
   }
 
   delete(template: TemplateId): void {
-    this.#filters.delete(template);
+    this.#judges.delete(template);
   }
 
-  /** Shapes that have failed since the last call, each once. */
+  /** Shapes that have failed since the last call, each once for a transaction. */
   takeFailures(): readonly ShapeFailure[] {
-    if (this.#failures.size === 0) return [];
-    const failures = Array.from(this.#failures, ([id, error]) => ({ id, error }));
-    this.#failures = new Map();
+    const failures = this.#failures;
+    if (failures.length === 0) return failures;
+    this.#failures = [];
+    this.#failed.clear();
     return failures;
   }
 
+  #fail(id: ShapeId, error: Error): void {
+    const { xid, transactionLsn: lsn } = this.#transaction;
+    if (this.#failed.get(id)?.lsn === lsn) return;
+    const failure = { id, error, xid, lsn };
+    this.#failed.set(id, failure);
+    this.#failures.push(failure);
+  }
+
   /** First all shapes of the new row, then all of the old one: filters remember the row at hand. */
-  #judge(list: number, count: number): void {
+  #judge(list: number, count: number, classes: number): void {
     const change = new JudgedChange(this.#core, this.#exports);
     const { words } = this.#core;
     const first = list >>> 2;
     let isOldWanted = false;
-    for (let index = first; index < first + count; index++) {
-      const word = words[index]!;
+    for (let place = 0; place < count; place++) {
+      const word = words[first + place]!;
       const id = (word & ID_MASK) as ShapeId;
-      const filter = this.#filterOf(id);
-      if ((word & ROWS) === ROWS && change.leavesAlone(filter)) {
-        words[index] = id | (this.#matches(filter, change.newRow, id) ? ROWS : 0);
-        continue;
+      const judge = this.#judgeOf(id);
+      const positions = this.isReplay ? this.positionsOf(id) : NOW;
+      let rows = positions === undefined ? 0 : word & ROWS;
+      const isOnce = rows === ROWS && positions!.old === positions!.new;
+      const isBoth = isOnce && change.leavesAlone(judge.columns);
+      if ((rows & ROW_NEW) !== 0) {
+        if (this.#matches(judge, change.newRow, id, positions!.new)) {
+          words[(classes >>> 2) + CLASS_STRIDE * place] = judge.classIn(change);
+        } else {
+          rows &= isBoth ? 0 : ~ROW_NEW;
+        }
       }
-      if ((word & ROW_NEW) !== 0 && !this.#matches(filter, change.newRow, id)) {
-        words[index] = word & ~ROW_NEW;
-      }
-      if ((word & ROW_OLD) !== 0) {
-        words[index]! |= PENDING;
+      if ((rows & ROW_OLD) !== 0 && !isBoth) {
+        rows |= PENDING;
         isOldWanted = true;
       }
+      words[first + place] = id | rows;
     }
-    if (isOldWanted) this.#judgeOldRow(change, first, count);
+    if (isOldWanted) this.#judgeOldRow(change, first, count, classes);
   }
 
-  #judgeOldRow(change: JudgedChange, first: number, count: number): void {
+  #judgeOldRow(change: JudgedChange, first: number, count: number, classes: number): void {
     const { words } = this.#core;
-    for (let index = first; index < first + count; index++) {
-      const word = words[index]! & ~PENDING;
-      if (words[index] === word) continue;
+    for (let place = 0; place < count; place++) {
+      const word = words[first + place]! & ~PENDING;
+      if (words[first + place] === word) continue;
       const id = (word & ID_MASK) as ShapeId;
-      const isMatch = this.#matches(this.#filterOf(id), change.oldRow, id);
-      words[index] = isMatch ? word : word & ~ROW_OLD;
+      const judge = this.#judgeOf(id);
+      const positions = this.isReplay ? this.positionsOf(id)! : NOW;
+      const also = positions.leavesFirst === true ? positions.new : undefined;
+      const isMatch = this.#matches(judge, change.oldRow, id, positions.old, also);
+      words[first + place] = isMatch ? word : word & ~ROW_OLD;
+      // What is deleted has the class of the old row, what is there that of the new one.
+      if (isMatch && (word & ROW_NEW) === 0) {
+        words[(classes >>> 2) + CLASS_STRIDE * place] = judge.classIn(change);
+      }
     }
   }
 
-  #filterOf(id: ShapeId): RowFilter {
+  #judgeOf(id: ShapeId): Judge {
     const template = (this.#exports.routerTemplateOf(id) >>> 0) as TemplateId;
-    const filter = this.#filters.get(template);
-    assert(filter !== undefined, `template ${template} has a residual`);
-    return filter;
+    const judge = this.#judges.get(template);
+    if (judge !== undefined) return judge;
+    assert(this.isReplay, `template ${template} has a residual`);
+    return EVERYTHING;
   }
 
-  #matches(filter: RowFilter, row: RowReader, id: ShapeId): boolean {
+  #matches(
+    judge: Judge,
+    row: JudgedRow,
+    id: ShapeId,
+    position: ViewPosition,
+    also?: ViewPosition,
+  ): boolean {
+    if (judge === EVERYTHING) return true;
     try {
-      return filter.matches(row, this.#constantsOf(id));
+      return judge.matches(row, this.#constantsOf(id), position, also);
     } catch (error) {
-      this.#failures.set(id, error instanceof Error ? error : new Error(String(error)));
+      this.#fail(id, error instanceof Error ? error : new Error(String(error)));
       return false;
     }
   }
 
-  #constantsOf(id: ShapeId): readonly string[] {
+  #constantsOf(id: ShapeId): Constants {
     const size = this.#exports.routerReadConstants(id) >>> 0;
     const address = this.#exports.routerConstantsAddress() >>> 0;
     return decodeConstants(this.#core.bytes.subarray(address, address + size));
-  }
-}
-
-/** Both rows of the change that is being routed. */
-class JudgedChange {
-  readonly newRow: RowReader;
-  readonly oldRow: RowReader;
-  /** The filter that was asked last, and whether the columns that it reads are unchanged. */
-  #filter: RowFilter | undefined;
-  #isUnchanged = false;
-
-  constructor(core: Core, exports: ResidualExports) {
-    this.newRow = new JudgedRow(core, exports, NEW);
-    this.oldRow = new JudgedRow(core, exports, OLD);
-  }
-
-  /** Whether what a filter reads is the same in both rows. */
-  leavesAlone(filter: RowFilter): boolean {
-    if (this.#filter === filter) return this.#isUnchanged;
-    this.#filter = filter;
-    this.#isUnchanged = filter.columns.every((column) => {
-      return this.oldRow.text(column) === this.newRow.text(column);
-    });
-    return this.#isUnchanged;
-  }
-}
-
-/** One of them. Valid while it is being judged. */
-class JudgedRow implements RowReader {
-  readonly #core: Core;
-  readonly #exports: ResidualExports;
-  readonly #side: number;
-  readonly #texts = new Map<number, string | null>();
-
-  constructor(core: Core, exports: ResidualExports, side: number) {
-    this.#core = core;
-    this.#exports = exports;
-    this.#side = side;
-  }
-
-  text(column: number): string | null {
-    let text = this.#texts.get(column);
-    if (text === undefined) {
-      text = this.#read(column);
-      this.#texts.set(column, text);
-    }
-    return text;
-  }
-
-  #read(column: number): string | null {
-    const size = this.#exports.routerReadColumn(this.#side, column) >>> 0;
-    if (size === NULL) return null;
-    const address = this.#exports.routerColumnAddress() >>> 0;
-    const { buffer } = this.#core.bytes;
-    return Buffer.from(buffer, address, size).toString("utf8");
   }
 }

@@ -20,6 +20,18 @@ export interface RouterExports {
   routerConstantsSizeMax(id: number): number;
   routerReadConstants(id: number): number;
   routerConstantsAddress(): number;
+  routerSetTaped(relation: number, isTaped: number): void;
+  routerReplay(
+    template: number,
+    size: number,
+    lsnHigh: number,
+    lsnLow: number,
+    xid: number,
+    op: number,
+    isFetched: number,
+  ): number;
+  routerListUsers(view: number, after: number): number;
+  routerUsersListedUpTo(): number;
   routerSetGated(id: number, isGated: number): void;
   routerListShapes(relation: number, after: number): number;
   routerListedUpTo(): number;
@@ -57,6 +69,8 @@ export const State = {
   bodiesAddress: 21,
   matchesAddress: 22,
   inputPending: 23,
+  changeCount: 24,
+  sentTime: 26,
 } as const;
 
 /** Words of one row of the body table, see `assembly/regions.ts`. */
@@ -67,5 +81,11 @@ export const BodyWord = {
   op: 2,
   firstMatch: 3,
   matchCount: 4,
-  isGated: 5,
+  /** Bits: a match is gated, the body is a delta. */
+  flags: 5,
 } as const;
+
+export const BodyFlag = { HAS_GATED: 1, IS_DELTA: 2 } as const;
+
+/** What `routerReplay` answers, see `assembly/replay.ts`. */
+export const Replay = { DONE: 0, NO_ROOM: 1, UNREADABLE: 2 } as const;

@@ -1,14 +1,16 @@
 import { assert } from "../lib/assert.ts";
+import { LitzError } from "../lib/errors.ts";
 import type { AccessEntry } from "../model/access-plan.ts";
 import { decodeConstants } from "../model/constants-codec.ts";
 import type { RelationId, ShapeId, TemplateId } from "../model/ids.ts";
-import { lsnOf, type Lsn } from "../model/lsn.ts";
+import type { Lsn } from "../model/lsn.ts";
 import type { Constants } from "../model/shape-definition.ts";
-import type { MalformedReason, RunOutcome, UnroutableReason } from "./run-outcome.ts";
 import type { Core } from "./core.ts";
 import { EntryWriter } from "./entry-writer.ts";
-import { BODY_WORDS, BodyWord, State, type RouterExports } from "./router-abi.ts";
-import { Residuals, type ShapeFailure } from "./residuals.ts";
+import { Residuals, type ReplayPositions, type ShapeFailure } from "./residuals.ts";
+import { Replay, type RouterExports } from "./router-abi.ts";
+import { RouterOutput } from "./router-output.ts";
+import type { RunOutcome } from "./run-outcome.ts";
 import {
   describeRelation,
   describeTemplate,
@@ -59,24 +61,23 @@ export interface RouterOptions {
  *
  * Data plane: `run` allocates nothing and never moves memory.
  */
-export class Router {
+export class Router extends RouterOutput {
   readonly #core: Core;
   readonly #exports: RouterExports;
   readonly #residuals: Residuals;
   readonly #entries = new EntryWriter();
-  /** Index of the state's first word. */
-  readonly #state: number;
 
   /** @throws {RangeError} when the budget does not suffice for the regions. */
   constructor(core: Core, options: RouterOptions = {}) {
     const { inputBytes = 1 << 20, outputBytes = 1 << 20, matchCapacity = 1 << 16 } = options;
-    this.#core = core;
-    this.#exports = core.exports as unknown as RouterExports;
-    if (this.#exports.routerCreate(inputBytes, outputBytes, matchCapacity) === 0) {
+    const exports = core.exports as unknown as RouterExports;
+    if (exports.routerCreate(inputBytes, outputBytes, matchCapacity) === 0) {
       throw new RangeError("the core's memory budget is too small for the router's regions");
     }
-    this.#residuals = new Residuals(core);
-    this.#state = this.#exports.routerState() >>> 2;
+    super(core);
+    this.#core = core;
+    this.#exports = exports;
+    this.#residuals = new Residuals(core, this);
   }
 
   // --- Control plane ---------------------------------------------------------------------------
@@ -145,8 +146,10 @@ export class Router {
   /**
    * Every call makes another template, equal or not. Undefined: out of memory budget.
    *
-   * @throws {RangeError} when the core does not take so many terms or branches, or the plan is not
-   *   exact and there is no residual.
+   * REQUIRES: the templates of its views, if it has subqueries, are there and known as families.
+   *
+   * @throws {RangeError} when the core does not take so many terms or branches, the plan is not
+   *   exact and there is no residual, or a subquery of the WHERE is not in the plan.
    */
   addTemplate(relation: RelationId, description: TemplateDescription): TemplateId | undefined {
     const { bytes, planOffset } = describeTemplate(description);
@@ -154,11 +157,15 @@ export class Router {
     const answer = this.#exports.routerAddTemplate(relation, planOffset) >>> 0;
     if (answer === 0) return undefined;
     const template = answer as TemplateId;
-    if (description.residual !== undefined) this.#residuals.set(template, description.residual);
+    this.#residuals.set(template, description);
     return template;
   }
 
-  /** @throws {Error} while a shape of it is left. */
+  /**
+   * REQUIRES: no template has its shapes as views.
+   *
+   * @throws {Error} while a shape of it is left.
+   */
   removeTemplate(template: TemplateId): void {
     if (this.#exports.routerRemoveTemplate(template) === 0) {
       throw new Error(`template ${template} still has shapes`);
@@ -246,8 +253,23 @@ export class Router {
     after?: ShapeId,
   ): { readonly ids: readonly ShapeId[]; readonly next: ShapeId | undefined } {
     const count = this.#exports.routerListShapes(relation, after ?? 0) >>> 0;
+    return this.#listed(count, this.#exports.routerListedUpTo() >>> 0);
+  }
+
+  /**
+   * Lists the shapes that use a view, of any template, whose ids are above `after`: ascending, each
+   * once, 8,192 at most. `next` is as of `shapesOf`. REQUIRES: the view is routed to.
+   */
+  usersOf(
+    view: ShapeId,
+    after?: ShapeId,
+  ): { readonly ids: readonly ShapeId[]; readonly next: ShapeId | undefined } {
+    const count = this.#exports.routerListUsers(view, after ?? 0) >>> 0;
+    return this.#listed(count, this.#exports.routerUsersListedUpTo() >>> 0);
+  }
+
+  #listed(count: number, next: number) {
     const first = (this.#exports.routerReserveScratch(0) >>> 0) >>> 2;
-    const next = this.#exports.routerListedUpTo() >>> 0;
     return {
       ids: Array.from(this.#core.words.subarray(first, first + count), (id) => id as ShapeId),
       next: next === 0 ? undefined : (next as ShapeId),
@@ -295,6 +317,62 @@ export class Router {
     });
   }
 
+  // --- Moves of subqueries ---------------------------------------------------------------------
+
+  /** Asks for all changes of a relation (`onTape`), or no more for them. */
+  setTaped(relation: RelationId, isTaped: boolean): void {
+    this.#exports.routerSetTaped(relation, isTaped ? 1 : 0);
+  }
+
+  /**
+   * Is told each change of a relation that is taped, its own or one of its partitions', before it
+   * is routed, also in transactions that are skipped; `transactionLsn` and `xid` are of that one.
+   * The message is valid during the call, which must neither throw nor touch the router.
+   */
+  set onTape(take: (relation: RelationId, op: number, message: Uint8Array) => void) {
+    this.#core.tapeChange = (relation, op, address, size) => {
+      const message = this.#core.bytes.subarray(address >>> 0, (address >>> 0) + size);
+      take((relation >>> 0) as RelationId, op >>> 0, message);
+    };
+  }
+
+  /**
+   * Asked in replays for each shape that may want the change: at which positions of the views it
+   * sees both rows. Undefined: it is passed over. Must not throw.
+   */
+  set positionsOf(positionsOf: (id: ShapeId) => ReplayPositions | undefined) {
+    this.#residuals.positionsOf = positionsOf;
+  }
+
+  /**
+   * Routes a change once more, for the gated shapes of one template, at the positions that each has
+   * in its views' history (`positionsOf`). What comes out is in the output, the ids without
+   * `GATED_BIT`. The stream goes on as if nothing had been. REQUIRES: the output is empty.
+   *
+   * @param message a change as `onTape` has told it; for `fetched` a row of `fetchedRow`, which
+   *   shapes get that it is new to (protocol 14.5), and views as a delta.
+   * @returns false if the row cannot be read, as `UNROUTABLE` in `run`.
+   * @throws {LitzError} CORE_MEMORY_EXHAUSTED when what comes out does not fit in the core.
+   */
+  replay(
+    template: TemplateId,
+    message: Uint8Array,
+    at: { readonly lsn: Lsn; readonly xid: number; readonly op: number },
+    mode: "change" | "fetched",
+  ): boolean {
+    const high = Number(at.lsn >> 32n) | 0;
+    const low = Number(at.lsn & 0xffff_ffffn) | 0;
+    const place = [high, low, at.xid, at.op, mode === "fetched" ? 1 : 0] as const;
+    for (;;) {
+      if (!this.#fillScratch(message)) throw exhausted("a row to be replayed");
+      this.#residuals.isReplay = true;
+      const outcome = this.#exports.routerReplay(template, message.length, ...place);
+      this.#residuals.isReplay = false;
+      if (outcome !== Replay.NO_ROOM) return outcome === Replay.DONE;
+      if (!this.grow()) throw exhausted("what a row means for the shapes it is replayed for");
+    }
+  }
+
   // --- Data plane ------------------------------------------------------------------------------
 
   /**
@@ -329,149 +407,6 @@ export class Router {
     return this.#exports.routerGrow() !== 0;
   }
 
-  // --- What a stop means -----------------------------------------------------------------------
-
-  /** Whether a Begin was consumed whose Commit was not. */
-  get isInTransaction(): boolean {
-    return this.#word(State.isInTransaction) !== 0;
-  }
-
-  /** Commit LSN of the transaction that the bodies belong to, known since its Begin. */
-  get transactionLsn(): Lsn {
-    return this.#lsn(State.transactionLsn);
-  }
-
-  /** Of the same transaction. */
-  get xid(): number {
-    return this.#word(State.xid);
-  }
-
-  /** Position of the next change in its transaction. */
-  get op(): number {
-    return this.#word(State.op);
-  }
-
-  /**
-   * Commit LSN of the last transaction that has ended, reported or not. 0: none since the reset.
-   */
-  get commitLsn(): Lsn {
-    return this.#lsn(State.commitLsn);
-  }
-
-  /** Where the last transaction that has ended ends in the WAL: what may be acknowledged. */
-  get endLsn(): Lsn {
-    return this.#lsn(State.endLsn);
-  }
-
-  /** Of the last transaction that has ended, in microseconds since 2000-01-01. */
-  get commitTimeMicroseconds(): number {
-    const high = this.#word(State.commitTime) | 0;
-    return high * 2 ** 32 + this.#word(State.commitTime + 1);
-  }
-
-  /** At `KEEPALIVE`: the end of the WAL on the server. */
-  get walEnd(): Lsn {
-    return this.#lsn(State.walEnd);
-  }
-
-  /** At `KEEPALIVE`. */
-  get isReplyRequested(): boolean {
-    return this.#word(State.isReplyRequested) !== 0;
-  }
-
-  /** At `MESSAGE` the message's, at `FOREIGN_FRAME` the frame's type: an ASCII code. */
-  get messageKind(): number {
-    return this.#word(State.messageKind);
-  }
-
-  /** At `MESSAGE`: the whole message, its type first. Into `bytes`, until `run` or `receive`. */
-  get messageAddress(): number {
-    return this.#word(State.messageAddress);
-  }
-
-  get messageSize(): number {
-    return this.#word(State.messageSize);
-  }
-
-  /** At `UNROUTABLE`. */
-  get unroutableRelation(): RelationId {
-    return this.#word(State.relation) as RelationId;
-  }
-
-  /** At `UNROUTABLE`. */
-  get unroutableReason(): UnroutableReason {
-    return this.#word(State.reason) as UnroutableReason;
-  }
-
-  /** At `MALFORMED`. */
-  get malformedReason(): MalformedReason {
-    return this.#word(State.reason) as MalformedReason;
-  }
-
-  /** At `NEEDS_GROWTH`: by how much `grow` would enlarge the core. */
-  get growthBytes(): number {
-    return this.#word(State.growthBytes);
-  }
-
-  /** Bytes received and not consumed. */
-  get pendingBytes(): number {
-    return this.#word(State.inputPending);
-  }
-
-  // --- Output, without objects -----------------------------------------------------------------
-
-  /** Linear memory. Use it at once: growth detaches it. */
-  get bytes(): Uint8Array {
-    return this.#core.bytes;
-  }
-
-  /** Ids with their `GATED_BIT`, indexed by `bodyFirstMatch`. A new view at each call. */
-  get matches(): Uint32Array {
-    return this.#core.words.subarray(this.#word(State.matchesAddress) >>> 2);
-  }
-
-  get bodyCount(): number {
-    return this.#word(State.bodyCount);
-  }
-
-  /** In `bytes`. Bodies come in the order of their changes. */
-  bodyAddress(index: number): number {
-    return this.#bodyWord(index, BodyWord.address);
-  }
-
-  bodySize(index: number): number {
-    return this.#bodyWord(index, BodyWord.size);
-  }
-
-  bodyOp(index: number): number {
-    return this.#bodyWord(index, BodyWord.op);
-  }
-
-  bodyFirstMatch(index: number): number {
-    return this.#bodyWord(index, BodyWord.firstMatch);
-  }
-
-  bodyMatchCount(index: number): number {
-    return this.#bodyWord(index, BodyWord.matchCount);
-  }
-
-  /** Whether one of its matches is gated. */
-  bodyIsGated(index: number): boolean {
-    return this.#bodyWord(index, BodyWord.isGated) !== 0;
-  }
-
-  #word(index: number): number {
-    return this.#core.words[this.#state + index]!;
-  }
-
-  #lsn(index: number): Lsn {
-    return lsnOf(this.#word(index), this.#word(index + 1));
-  }
-
-  #bodyWord(index: number, word: number): number {
-    return this.#core.words[(this.#word(State.bodiesAddress) >>> 2) + index * BODY_WORDS + word]!;
-  }
-
   #fillScratch(bytes: Uint8Array, more: Uint8Array = NOTHING): boolean {
     const address = this.#exports.routerReserveScratch(bytes.length + more.length) >>> 0;
     if (address === 0) return false;
@@ -479,4 +414,10 @@ export class Router {
     if (more.length !== 0) this.#core.bytes.set(more, address + bytes.length);
     return true;
   }
+}
+
+function exhausted(what: string): LitzError {
+  return new LitzError(`the core has no memory left for ${what}`, {
+    code: "CORE_MEMORY_EXHAUSTED",
+  });
 }

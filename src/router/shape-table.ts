@@ -33,6 +33,15 @@ export class ShapeTable {
     return id === 0 ? undefined : (id as ShapeId);
   }
 
+  /**
+   * As `mint`, for a dependency view (`views.ts`), which has neither handle nor log: `keyOf` knows
+   * none, and `hashOf` and `keysOf` are not to be asked.
+   */
+  mintView(): ShapeId | undefined {
+    const id = this.#exports.viewMint() >>> 0;
+    return id === 0 ? undefined : (id as ShapeId);
+  }
+
   /** REQUIRES: the id is live, nobody waits for it, the router does not route to it. */
   retire(id: ShapeId): void {
     assert(this.#exports.shapeRetire(id) !== 0, `shape ${id} is retired while it is in use`);

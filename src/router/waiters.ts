@@ -23,6 +23,11 @@ export class Waiters {
     return this.#exports.waiterCount() >>> 0;
   }
 
+  /** Whether somebody waits for the shape. REQUIRES: the id was minted once. */
+  isAwaited(id: ShapeId): boolean {
+    return this.#exports.waiterIsAwaited(id) !== 0;
+  }
+
   /** Undefined: no memory is left. REQUIRES: the shape is live. */
   park(id: ShapeId): WaiterId | undefined {
     const waiter = this.#exports.waiterPark(id) >>> 0;

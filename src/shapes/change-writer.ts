@@ -13,8 +13,10 @@ import type { ShapeId } from "../model/ids.ts";
 import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
 import { areVisibleInSnapshot, type SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { FlushTracker } from "../router/flush-tracker.ts";
+import type { ShapeFailure } from "../router/residuals.ts";
 import { matchedShape, type Router } from "../router/router.ts";
-import type { ShapeStore } from "../storage/storage.ts";
+import type { BehindSince, ShapeStore } from "../storage/storage.ts";
+import type { MoveLog } from "../subqueries/replayer.ts";
 import type { ShapeRegistry } from "./registry.ts";
 import { SnapshotGate } from "./snapshot-gate.ts";
 
@@ -27,11 +29,13 @@ export interface ChangeWriterOptions {
   readonly gateBytesMax: number;
   /** A gate holds more than it may, or the core has no memory to track it. */
   readonly onOverfull: (id: ShapeId) => void;
+  /** An inner row has changed the values of these views. The body is valid during the call. */
+  readonly onDelta: (body: Uint8Array, views: readonly ShapeId[]) => void;
   /** Something that was held back has become durable. */
   readonly onReleased: () => void;
 }
 
-export class ChangeWriter {
+export class ChangeWriter implements MoveLog {
   readonly #options: ChangeWriterOptions;
   readonly #router: Router;
   readonly #registry: ShapeRegistry;
@@ -45,6 +49,8 @@ export class ChangeWriter {
   #epochCommitted: Lsn = LSN_ZERO;
   /** Ids of one body without those that a gate kept; grows to the largest body. */
   #admitted = new Uint32Array(64);
+  #bodyCount = 0;
+  #matchCount = 0;
 
   constructor(options: ChangeWriterOptions) {
     this.#options = options;
@@ -54,7 +60,7 @@ export class ChangeWriter {
     this.#committed = options.store.position;
   }
 
-  /** Takes the bodies in the router's output. Returns whether any went to storage. */
+  /** Takes the bodies in the router's output. Returns whether any has to become durable. */
   takeBodies(): boolean {
     const { bytes, matches, transactionLsn } = this.#router;
     let isAppended = false;
@@ -63,8 +69,14 @@ export class ChangeWriter {
       const body = bytes.subarray(address, address + this.#router.bodySize(index));
       const first = this.#router.bodyFirstMatch(index);
       let ids = matches.subarray(first, first + this.#router.bodyMatchCount(index));
+      if (this.#router.bodyIsDelta(index)) {
+        this.#options.onDelta(body, Array.from(ids, matchedShape));
+        continue;
+      }
       if (this.#router.bodyIsGated(index)) ids = this.#admit(index, body, ids);
       if (ids.length === 0) continue;
+      this.#bodyCount += 1;
+      this.#matchCount += ids.length;
       const keys = this.#registry.keysOf(ids);
       this.#store.append(transactionLsn, this.#router.bodyOp(index), body, keys, ids, ids.length);
       isAppended = true;
@@ -74,6 +86,24 @@ export class ChangeWriter {
 
   commit(commitLsn: Lsn): void {
     this.#committed = maxLsn(this.#committed, commitLsn);
+    this.#store.commit(this.#committed);
+  }
+
+  append(lsn: Lsn, op: number, body: Uint8Array, ids: Uint32Array): void {
+    this.#store.append(lsn, op, body, this.#registry.keysOf(ids), ids, ids.length);
+    this.#committed = maxLsn(this.#committed, lsn);
+  }
+
+  appendMoved(lsn: Lsn, op: number, body: Uint8Array, ids: Uint32Array): void {
+    this.#store.appendMoved(lsn, op, body, this.#registry.keysOf(ids), ids, ids.length);
+  }
+
+  recordBehind(ids: readonly ShapeId[], behind: BehindSince | undefined): void {
+    const keys = ids.flatMap((id) => this.#registry.keyOf(id) ?? []);
+    this.#store.recordBehind(keys, behind);
+  }
+
+  commitMoved(): void {
     this.#store.commit(this.#committed);
   }
 
@@ -112,6 +142,8 @@ export class ChangeWriter {
    * Places the shape's snapshot in time and appends what was held and is not in it. Resolves when
    * that is durable: until then the shape's log must not be said to be complete.
    * REQUIRES: a transaction boundary.
+   *
+   * @throws the error of the WHERE in a change that the snapshot does not show.
    */
   async place(id: ShapeId, bounds: SnapshotBounds): Promise<void> {
     const gate = this.#gates.get(id);
@@ -129,6 +161,11 @@ export class ChangeWriter {
       await this.#store.flushed();
     }
     this.#release(gate);
+  }
+
+  /** Whether a shape ends because its WHERE raised an error: see `SnapshotGate.fails`. */
+  fails(failure: ShapeFailure): boolean {
+    return this.#gates.get(failure.id)?.fails(failure) ?? true;
   }
 
   /** The shape is going: nothing is held for it any longer. */
@@ -159,6 +196,16 @@ export class ChangeWriter {
     if (this.#store.position < this.#epochCommitted) return;
     this.#registry.advanceEpoch();
     this.#epochCommitted = this.#committed;
+  }
+
+  /** Bodies that went to storage: changes, once for each form that their shapes want. */
+  get bodyCount(): number {
+    return this.#bodyCount;
+  }
+
+  /** Shapes that they went to, added up. */
+  get matchCount(): number {
+    return this.#matchCount;
   }
 
   get gateCount(): number {

@@ -26,13 +26,18 @@ export class LateService implements ShapeService {
     this.#readiness = readiness;
   }
 
-  /** From now on requests go here. */
+  /** From now on requests go here, and those that read are let in. */
   open(shapes: ShapeService): void {
     this.#shapes = shapes;
+    this.#readiness.restored();
   }
 
   get status(): ServiceStatus {
     return this.#readiness.status;
+  }
+
+  readable(timeoutMs: number): Promise<void> {
+    return this.#readiness.readable(timeoutMs);
   }
 
   ready(timeoutMs: number): Promise<void> {
@@ -56,11 +61,11 @@ export class LateService implements ShapeService {
   }
 
   async readSubset(
-    definition: ShapeDefinition,
+    shape: Pick<ServedShape, "definition" | "handle">,
     subset: Subset,
     signal: AbortSignal,
   ): Promise<SubsetSnapshot> {
-    return this.#opened.readSubset(definition, subset, signal);
+    return this.#opened.readSubset(shape, subset, signal);
   }
 
   find(definition: ShapeDefinition): ServedShape | undefined {

@@ -52,6 +52,11 @@ export class ShapeRegistry {
     return id;
   }
 
+  /** Mints the id of a view, which has neither handle nor key. Otherwise as `add`. */
+  addView(): ShapeId | undefined {
+    return this.#table.mintView();
+  }
+
   /** Somebody asks for the shape. REQUIRES: the id is live. */
   touch(id: ShapeId): void {
     this.#table.touch(id, this.#minutes());

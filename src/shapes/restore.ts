@@ -13,30 +13,29 @@
 import { assert } from "../lib/assert.ts";
 import { LitzError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
-import { decodeConstants } from "../model/constants-codec.ts";
+import { decodeConstants, encodeConstants } from "../model/constants-codec.ts";
 import type { LogSlot, ShapeId, StorageKey } from "../model/ids.ts";
-import { LSN_ZERO, type Lsn } from "../model/lsn.ts";
+import type { Lsn } from "../model/lsn.ts";
+import type { ShapeTemplate } from "../model/shape-definition.ts";
 import type { Router } from "../router/router.ts";
-import type { ShapeStore } from "../storage/storage.ts";
+import { BEHIND_UNKNOWN, type ShapeStore } from "../storage/storage.ts";
+import type { Moves } from "../subqueries/moves.ts";
 import { entriesOf } from "../where/access-entries.ts";
 import { parseTemplate } from "../where/template-text.ts";
 import type { ChangeWriter } from "./change-writer.ts";
 import type { ShapeRegistry } from "./registry.ts";
 import type { TemplateRegistry } from "./template-registry.ts";
+import type { ViewKeeper } from "./view-keeper.ts";
+import { UnplacedShapes } from "./unplaced-shapes.ts";
 
 export interface RestoreOptions {
   readonly router: Router;
   readonly registry: ShapeRegistry;
   readonly templates: TemplateRegistry;
   readonly store: ShapeStore;
+  readonly moves: Moves;
+  readonly viewKeeper: ViewKeeper;
   readonly logger: Logger;
-}
-
-/** Shapes whose snapshot may show transactions that are yet to come, until that is decided. */
-export interface UnplacedShapes {
-  readonly ids: readonly ShapeId[];
-  readonly keys: readonly StorageKey[];
-  readonly lsns: readonly Lsn[];
 }
 
 export interface RestoredShapes {
@@ -45,43 +44,61 @@ export interface RestoredShapes {
   readonly unusable: readonly StorageKey[];
 }
 
-/** @throws {LitzError} CORE_MEMORY_EXHAUSTED when the shapes do not fit in the core's budget. */
+/** Gives every stored shape an id and routes to it; those that find no room are unusable, too. */
 export async function restoreShapes(options: RestoreOptions): Promise<RestoredShapes> {
-  const { logger, registry, router, store, templates } = options;
+  const { logger, moves, registry, router, store, templates, viewKeeper } = options;
   const { position } = store;
-  const ids: ShapeId[] = [];
-  const keys: StorageKey[] = [];
-  const lsns: Lsn[] = [];
+  const unplaced = new UnplacedShapes();
   const unusable = new UnusableTemplates();
+  const dependents: [id: ShapeId, key: StorageKey, isUnplaced: boolean][] = [];
 
   await store.restore((key, hash, text, constants, snapshotLsn): LogSlot | undefined => {
     const acquired = unusable.try(key, text, () => {
       const template = templates.find(text)?.template ?? parseTemplate(text);
-      return { template, live: templates.acquire(template) };
+      const routed = routedConstants(template, constants, viewKeeper);
+      return { template, routed, live: templates.acquire(template) };
     });
     if (acquired === undefined) return undefined;
-    const { template, live } = acquired;
+    const { template, live, routed } = acquired;
+    const isDependent = template.where?.subqueries !== undefined;
+    if (store.behind.get(key)?.since === BEHIND_UNKNOWN.since) {
+      if (live !== undefined) templates.release(live);
+      unusable.refuse(key, "what their subqueries stand on was changing when the server ended");
+      return undefined;
+    }
     const id = registry.add(key, hash);
-    const entries = entriesOf(template.where, () => decodeConstants(constants));
+    const entries = entriesOf(template.where, () => decodeConstants(routed));
     const isRoom = live !== undefined && id !== undefined;
-    if (!isRoom || !router.addShape(id, live.id, constants, entries)) {
-      throw new LitzError(
-        "the stored shapes need more memory than the core may have; raise LITZ_CORE_MEMORY_MAX",
-        { code: "CORE_MEMORY_EXHAUSTED" },
-      );
+    if (!isRoom || !router.addShape(id, live.id, routed, entries)) {
+      if (id !== undefined) registry.retire(id);
+      if (live !== undefined) templates.release(live);
+      unusable.refuse(key, "they need more memory than LITZ_CORE_MEMORY_MAX allows");
+      return undefined;
     }
-    if (snapshotLsn > position) {
-      ids.push(id);
-      keys.push(key);
-      lsns.push(snapshotLsn);
-    }
+    if (isDependent) dependents.push([id, key, snapshotLsn > position]);
+    else if (snapshotLsn > position) unplaced.add(id, key, snapshotLsn);
     return registry.slotOf(id);
   });
+  for (const [id, key, isUnplaced] of dependents) {
+    const bounds = isUnplaced ? store.snapshotBounds(key) : undefined;
+    moves.beginRestored(id, bounds, store.behind.get(key));
+  }
   if (unusable.keys.length > 0) {
     const { reason, keys } = unusable;
     logger.warn({ shapes: keys.length, reason }, "stored shapes cannot be used and are removed");
   }
-  return { unplaced: { ids, keys, lsns }, unusable: unusable.keys };
+  return { unplaced, unusable: unusable.keys };
+}
+
+/** Stored constants as they are routed: see `ViewKeeper`. */
+function routedConstants(
+  template: ShapeTemplate,
+  constants: Uint8Array,
+  viewKeeper: ViewKeeper,
+): Uint8Array {
+  if (template.where?.subqueries === undefined) return constants;
+  const definition = { template, constants: decodeConstants(constants) };
+  return encodeConstants(viewKeeper.routed(definition, viewKeeper.restore(definition)));
 }
 
 /** Resolves when that is durable: another version must not find them, with a gap in their logs. */
@@ -98,7 +115,10 @@ export async function removeUnusableShapes(
 /** Some 30 B of journal each. */
 const REMOVALS_PER_SYNC = 10_000;
 
-/** Templates that this version cannot read or run, or that contradict those of the same table. */
+/**
+ * Templates that this version cannot read or run, or that contradict those of the same table; and
+ * shapes that find no room.
+ */
 class UnusableTemplates {
   readonly #texts = new Set<string>();
   /** Of the shapes of these templates. */
@@ -119,20 +139,25 @@ class UnusableTemplates {
     this.keys.push(key);
     return undefined;
   }
+
+  /** One shape, whose template may be used by others. */
+  refuse(key: StorageKey, reason: string): void {
+    this.keys.push(key);
+    this.reason ??= reason;
+  }
 }
 
 /**
  * Gates those of them whose snapshot lies beyond `confirmed`, up to which Postgres sends nothing
- * again. To be called before the stream begins.
+ * again, and forgets them all. To be called before the stream begins.
  */
 export function gateUnplacedShapes(
   unplaced: UnplacedShapes,
   confirmed: Lsn,
   { registry, store, writer }: { registry: ShapeRegistry; store: ShapeStore; writer: ChangeWriter },
 ): void {
-  unplaced.ids.forEach((id, index) => {
-    const key = unplaced.keys[index]!;
-    if ((unplaced.lsns[index] ?? LSN_ZERO) <= confirmed || registry.keyOf(id) !== key) return;
+  unplaced.takeBeyond(confirmed, (id, key) => {
+    if (registry.keyOf(id) !== key) return;
     const bounds = store.snapshotBounds(key);
     assert(bounds !== undefined, "a restored shape has a complete snapshot");
     writer.gate(id);

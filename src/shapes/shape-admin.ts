@@ -8,7 +8,7 @@ import type { ShapeHandle } from "../model/ids.ts";
 import { whereSql, type ShapeDefinition } from "../model/shape-definition.ts";
 import { quoteTable } from "../model/table.ts";
 import type { Router } from "../router/router.ts";
-import { accessEntries } from "../where/access-entries.ts";
+import { accessEntries, withUnknownViews } from "../where/access-entries.ts";
 import type { EvaluationFacts } from "../where/evaluate.ts";
 import type { Explanation, ShapeClass } from "../model/explanation.ts";
 import { classOf, explainShape } from "../where/explain.ts";
@@ -17,6 +17,7 @@ import { costOf, type ShapeCost } from "./shape-cost.ts";
 import type { DefinitionRequest } from "./shape-service.ts";
 import type { Shapes } from "./shapes.ts";
 import type { LiveTemplate, TemplateRegistry } from "./template-registry.ts";
+import type { ViewKeeper } from "./view-keeper.ts";
 
 export interface TemplateSummary {
   readonly table: string;
@@ -68,6 +69,7 @@ export interface ShapeAdminOptions {
   readonly templates: TemplateRegistry;
   readonly router: Router;
   readonly shapes: Pick<Shapes, "define" | "find" | "idOf">;
+  readonly viewKeeper: Pick<ViewKeeper, "stored">;
   readonly facts: EvaluationFacts;
 }
 
@@ -88,7 +90,7 @@ export class ShapeAdmin {
 
   /** @throws {InvalidParameter} naming `after`, which is no shape (any more). */
   list({ limit, after, class: wanted }: ListRequest): ShapeListing {
-    const { registry, router, templates } = this.#options;
+    const { registry, router, templates, viewKeeper } = this.#options;
     let id = after === undefined ? undefined : this.#options.shapes.idOf(after);
     if (after !== undefined && id === undefined) {
       throw new InvalidParameter("after", `no shape has the handle ${after} now; begin anew`);
@@ -98,8 +100,9 @@ export class ShapeAdmin {
     for (id = registry.next(id); id !== undefined; id = registry.next(id)) {
       // A shape that is being made or removed is not routed to.
       const live = router.isRouted(id) ? templates.get(router.templateOf(id)) : undefined;
-      if (live !== undefined && (wanted === undefined || classOf(live.template.where) === wanted)) {
-        shapes.push(listed(registry.handleOf(id)!, live, router.constantsOf(id)));
+      if (live !== undefined && isListed(live, wanted)) {
+        const constants = viewKeeper.stored(live, router.constantsOf(id));
+        shapes.push(listed(registry.handleOf(id)!, live, constants));
       }
       walked += 1;
       if (shapes.length < limit && walked < WALK_MAX) continue;
@@ -128,6 +131,12 @@ export class ShapeAdmin {
   }
 }
 
+/** Views are no shapes that anybody asked for, and have no handle. */
+function isListed({ template }: LiveTemplate, wanted: string | undefined): boolean {
+  if (template.projection !== undefined) return false;
+  return wanted === undefined || classOf(template.where) === wanted;
+}
+
 function listed(
   handle: ShapeHandle,
   { template }: LiveTemplate,
@@ -146,7 +155,8 @@ function listed(
 function costOfShape({ template, constants }: ShapeDefinition): ShapeCost {
   const { where } = template;
   const isConjunction = where === undefined || where.plan.isConjunction === true;
-  return costOf(template, constants, isConjunction ? [] : accessEntries(where, constants));
+  const entries = isConjunction ? [] : accessEntries(where, withUnknownViews(where, constants));
+  return costOf(template, constants, entries);
 }
 
 function summaryOf({ template, shapeCount }: LiveTemplate): TemplateSummary {

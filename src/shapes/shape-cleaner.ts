@@ -8,14 +8,18 @@
  */
 
 import { LitzError } from "../lib/errors.ts";
+import type { Logger } from "../lib/logger.ts";
 import type { ShapeId, TemplateId } from "../model/ids.ts";
 import type { Router } from "../router/router.ts";
 import type { ShapeStore } from "../storage/storage.ts";
+import type { Moves } from "../subqueries/moves.ts";
+import { viewsOf } from "../subqueries/views-of.ts";
 import { entriesOf } from "../where/access-entries.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
 import type { ChangeWriter } from "./change-writer.ts";
 import type { ShapeRegistry } from "./registry.ts";
 import type { TemplateRegistry } from "./template-registry.ts";
+import type { ViewKeeper } from "./view-keeper.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
 
 export interface ShapeCleanerOptions {
@@ -26,6 +30,9 @@ export interface ShapeCleanerOptions {
   readonly writer: ChangeWriter;
   readonly boundaries: BoundaryQueue;
   readonly waitingRoom: WaitingRoom;
+  readonly logger: Logger;
+  readonly moves: Pick<Moves, "removed">;
+  readonly viewKeeper: Pick<ViewKeeper, "releaseUnused">;
   /** Gives up the shape's snapshot, if one is under way. */
   readonly stopSnapshot: (id: ShapeId, reason: Error) => void;
 }
@@ -88,25 +95,58 @@ export class ShapeCleaner {
     await this.#options.store.flushed();
   }
 
-  /** REQUIRES: the id is live. The rest of a transaction being read no longer reaches the shape. */
-  removeNow(id: ShapeId): Promise<void> {
+  /** The same as `removeNow`, of what cannot be kept up. A failing store says so itself. */
+  removeBroken(id: ShapeId, why: string): void {
+    this.removeNow(id, why).catch(() => undefined);
+  }
+
+  /**
+   * REQUIRES: the id is live. The rest of a transaction being read no longer reaches the shape.
+   *
+   * @param why it cannot be kept, for the operator; undefined: somebody wanted it gone.
+   */
+  removeNow(id: ShapeId, why?: string): Promise<void> {
     const { registry, router, store, templates, waitingRoom, writer, stopSnapshot } = this.#options;
+    const live = templates.get(router.templateOf(id));
+    if (live.template.projection !== undefined) return this.#removeView(id, why);
+    if (why !== undefined) this.#warn(id, why);
     const key = registry.keyOf(id)!;
     const slot = registry.slotOf(id);
-    const live = templates.get(router.templateOf(id));
 
     stopSnapshot(id, shapeRemoved());
     const { where } = live.template;
+    const views = viewsOf(router, live, id);
     router.removeShape(
       id,
       entriesOf(where, () => router.constantsOf(id)),
     );
     writer.drop(id);
+    this.#options.moves.removed(id);
     waitingRoom.removed(id);
     const durable = store.removeShape(key, slot);
     registry.retire(id);
     templates.release(live);
+    if (views.length > 0) this.#options.viewKeeper.releaseUnused(views);
     return durable;
+  }
+
+  #warn(id: ShapeId, why: string): void {
+    const { logger, registry } = this.#options;
+    logger.warn({ handle: registry.handleForLog(id), why }, "a shape with subqueries is removed");
+  }
+
+  /** A view goes when the shapes that use it do: by itself, as the last one is removed. */
+  async #removeView(view: ShapeId, why: string | undefined): Promise<void> {
+    const { router } = this.#options;
+    const removals: Promise<void>[] = [];
+    let isDone = false;
+    while (!isDone) {
+      const users = router.isRouted(view) ? router.usersOf(view).ids : [];
+      isDone = users.length === 0;
+      for (const id of users) removals.push(this.removeNow(id, why));
+    }
+    if (router.isRouted(view)) this.#options.viewKeeper.releaseUnused([view]);
+    await Promise.all(removals);
   }
 }
 

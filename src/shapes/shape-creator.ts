@@ -15,34 +15,39 @@
  *   3. A `Creation` exists only until its snapshot is complete.
  */
 
-import { createHash } from "node:crypto";
 import { asError, LitzError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import { encodeConstants } from "../model/constants-codec.ts";
 import type { ShapeId, StorageKey } from "../model/ids.ts";
-import type { ShapeDefinition } from "../model/shape-definition.ts";
+import { tablesOf, type ShapeDefinition, type ShapeTemplate } from "../model/shape-definition.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { Table } from "../model/table.ts";
 import type { Router } from "../router/router.ts";
 import type { ShapeStore, SnapshotWriter } from "../storage/storage.ts";
+import type { Moves } from "../subqueries/moves.ts";
 import { entriesOf } from "../where/access-entries.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
 import type { ChangeWriter } from "./change-writer.ts";
+import { handleHashOf, identityOf } from "./definition-identity.ts";
 import type { ShapeRegistry } from "./registry.ts";
 import type { ShapeCleaner } from "./shape-cleaner.ts";
 import type { TemplateRegistry } from "./template-registry.ts";
+import type { ViewKeeper } from "./view-keeper.ts";
 
 /** Takes one snapshot of a shape's rows; `postgres/snapshot-query.ts`. */
 export interface SnapshotSource {
   /**
-   * @param placed is called as soon as the bounds are known, before any row.
+   * @param placed is called as soon as the bounds are known; awaited, when it returns a promise,
+   *   before any row is read.
    * @param row is called for each row, as a JSON message; awaited when it returns a promise.
+   * @param tagPrefix stack id and handle, for the tags of a template with subqueries.
    */
   read(
     definition: ShapeDefinition,
-    placed: (bounds: SnapshotBounds) => void,
+    placed: (bounds: SnapshotBounds) => Promise<void> | undefined,
     row: (message: Uint8Array) => Promise<void> | undefined,
     signal: AbortSignal,
+    tagPrefix: string,
   ): Promise<void>;
 }
 
@@ -54,13 +59,27 @@ export interface ShapeCreatorOptions {
   readonly writer: ChangeWriter;
   readonly boundaries: BoundaryQueue;
   readonly snapshots: SnapshotSource;
+  readonly viewKeeper: ViewKeeper;
+  readonly moves: Moves;
+  /** What is hashed into the tags of a shape (protocol 14.4). */
+  readonly tagPrefixOf: (id: ShapeId) => string;
   /** Makes Postgres send the table's changes, with whole old rows. */
   readonly publish: (table: Table) => Promise<void>;
   /** Takes a shape out again whose snapshot failed. */
   readonly cleaner: ShapeCleaner;
+  /** Says whether there is room for another shape, and is told when there was none. */
+  readonly room: ShapeRoom;
   /** The table is not the one that the catalog described: whatever rests on that has to go. */
   readonly onSchemaChanged: (table: Table) => Promise<void>;
   readonly logger: Logger;
+}
+
+/** `eviction.ts`, and the memory budget. */
+export interface ShapeRoom {
+  /** @throws {LitzError} 503 when no shape may be made now. */
+  admit(): void;
+  /** The core had no memory for a shape. */
+  refused(): void;
 }
 
 /** An id for as long as it is this shape's. */
@@ -100,8 +119,12 @@ export class ShapeCreator {
   /** The shape of exactly this definition, undefined when there is none that may be served. */
   find(definition: ShapeDefinition): ShapeId | undefined {
     const live = this.#options.templates.find(definition.template.text);
-    if (live === undefined || this.#pending.has(identityOf(definition))) return undefined;
-    return this.#options.router.findShape(live.id, encodeConstants(definition.constants));
+    if (live === undefined) return undefined;
+    if (this.#pending.size > 0 && this.#pending.has(identityOf(definition))) return undefined;
+    const { router, viewKeeper } = this.#options;
+    const views = viewKeeper.find(definition);
+    if (views === undefined) return undefined;
+    return router.findShape(live.id, encodeConstants(viewKeeper.routed(definition, views)));
   }
 
   /**
@@ -126,6 +149,11 @@ export class ShapeCreator {
    */
   async started(id: ShapeId): Promise<void> {
     await this.#creations.get(id)?.started;
+  }
+
+  /** Whether its snapshot is under way. */
+  isUnderWay(id: ShapeId): boolean {
+    return this.#creations.has(id);
   }
 
   /** The shape is being removed: its snapshot, if it is still under way, is given up. */
@@ -155,11 +183,11 @@ export class ShapeCreator {
   }
 
   async #create(definition: ShapeDefinition): Promise<ShapeRef> {
-    const { boundaries, publish, store } = this.#options;
+    const { publish, room } = this.#options;
     try {
-      await publish(definition.template.table);
-      const key = store.issueKey();
-      const creation = await boundaries.run(() => this.#register(definition, key));
+      room.admit();
+      for (const table of tablesOf(definition.template)) await publish(table);
+      const creation = await this.#begin(definition);
       // A snapshot that fails takes the shape with it, perhaps before that is durable.
       const begun = creation.started.then(() => creation.durable, failedEarly);
       await Promise.race([creation.durable, begun]);
@@ -170,33 +198,45 @@ export class ShapeCreator {
     }
   }
 
+  async #begin(definition: ShapeDefinition): Promise<Creation> {
+    const { boundaries, store, viewKeeper } = this.#options;
+    const lease = await viewKeeper.acquire(definition);
+    try {
+      const key = store.issueKey();
+      return await boundaries.run(() => this.#register(definition, key, lease.views));
+    } finally {
+      lease.release();
+    }
+  }
+
   /**
    * At a boundary: from the next transaction on the shape is routed to. Its record goes to the
    * journal in the same step, so that nothing that happens to the shape can come before it.
    *
    * @throws {LitzError} when there is no memory, or the table is no longer the one defined.
    */
-  #register(definition: ShapeDefinition, key: StorageKey): Creation {
+  #register(definition: ShapeDefinition, key: StorageKey, views: readonly ShapeId[]): Creation {
     if (this.#isClosed) throw shuttingDown();
-    const { registry, router, store, templates, writer } = this.#options;
+    const { registry, router, store, templates, viewKeeper } = this.#options;
     const { template } = definition;
-    const constants = encodeConstants(definition.constants);
-    const entries = entriesOf(template.where, () => definition.constants);
-    const hash = hashOf(definition);
+    const routed = viewKeeper.routed(definition, views);
+    const entries = entriesOf(template.where, () => routed);
+    const hash = handleHashOf(identityOf(definition));
     const live = templates.acquire(template);
-    if (live === undefined) throw outOfMemory();
+    if (live === undefined) throw this.#outOfMemory();
     const id = registry.add(key, hash);
     let isAdded = false;
     try {
-      isAdded = id !== undefined && router.addShape(id, live.id, constants, entries);
+      isAdded = id !== undefined && router.addShape(id, live.id, encodeConstants(routed), entries);
     } finally {
       if (!isAdded) {
         if (id !== undefined) registry.retire(id);
         templates.release(live);
       }
     }
-    if (id === undefined || !isAdded) throw outOfMemory();
-    writer.gate(id);
+    if (id === undefined || !isAdded) throw this.#outOfMemory();
+    this.#gate(id, template);
+    const constants = encodeConstants(definition.constants);
     const record = { key, hash, template: template.text, constants };
     const durable = store.createShape(record, registry.slotOf(id));
     return this.#takeSnapshot(
@@ -205,6 +245,11 @@ export class ShapeCreator {
       durable,
       definition,
     );
+  }
+
+  #gate(id: ShapeId, { where }: ShapeTemplate): void {
+    if (where?.subqueries === undefined) this.#options.writer.gate(id);
+    else this.#options.moves.begin(id);
   }
 
   #takeSnapshot(
@@ -250,21 +295,18 @@ export class ShapeCreator {
     writer: SnapshotWriter,
     started: () => void,
   ): Promise<void> {
-    const { boundaries, registry, snapshots } = this.#options;
+    const { snapshots, tagPrefixOf } = this.#options;
     const { signal } = creation.stop;
     let bounds: SnapshotBounds | undefined;
     let placed: Promise<void> | undefined;
-    const place = (known: SnapshotBounds): void => {
-      if (!this.#options.writer.isRecentEnough(creation.id, known)) throw new SnapshotTooEarly();
+    const place = (known: SnapshotBounds): Promise<void> | undefined => {
       bounds = known;
-      placed = boundaries
-        .run(() => {
-          if (!registry.isCurrent(creation.id, creation.generation)) return undefined;
-          return { durable: this.#options.writer.place(creation.id, known) };
-        })
-        .then((placing) => placing?.durable);
+      if (definition.template.where?.subqueries !== undefined)
+        return this.#catchUp(creation, known);
+      placed = this.#place(creation, known);
       // It is awaited below, but reading may fail before.
       placed.catch(() => undefined);
+      return undefined;
     };
     // Not before: most queries that fail do so here, and whoever waits is to be told why.
     const row = (message: Uint8Array) => {
@@ -273,7 +315,7 @@ export class ShapeCreator {
     };
     for (let attempt = 1; ; attempt++) {
       try {
-        await snapshots.read(definition, place, row, signal);
+        await snapshots.read(definition, place, row, signal, tagPrefixOf(creation.id));
         break;
       } catch (error) {
         if (!(error instanceof SnapshotTooEarly) || attempt === ATTEMPTS_MAX) throw error;
@@ -286,6 +328,31 @@ export class ShapeCreator {
     if (bounds === undefined) throw new Error("a snapshot ended without having been placed");
     await writer.finish(bounds);
     started();
+  }
+
+  /** @throws {SnapshotTooEarly} */
+  async #place(creation: Creation, bounds: SnapshotBounds): Promise<void> {
+    const { boundaries, registry, writer } = this.#options;
+    if (!writer.isRecentEnough(creation.id, bounds)) throw new SnapshotTooEarly();
+    const placing = await boundaries.run(() => {
+      if (!registry.isCurrent(creation.id, creation.generation)) return undefined;
+      return { durable: writer.place(creation.id, bounds) };
+    });
+    await placing?.durable;
+  }
+
+  /**
+   * A shape with subqueries has to know where in the stream its rows lie before anybody gets one:
+   * it may have to take them again.
+   *
+   * @throws {SnapshotTooEarly}
+   */
+  async #catchUp({ id, stop }: Creation, bounds: SnapshotBounds): Promise<void> {
+    const { moves, store } = this.#options;
+    const isPlaced = await moves.whenReached(id, bounds, (mark) => moves.place(id, mark));
+    stop.signal.throwIfAborted();
+    if (!isPlaced) throw new SnapshotTooEarly();
+    await store.flushed();
   }
 
   async #giveUp(creation: Creation, writer: SnapshotWriter, error: Error): Promise<void> {
@@ -301,6 +368,17 @@ export class ShapeCreator {
     await this.#options.onSchemaChanged(table).catch((error: unknown) => {
       const { message } = asError(error);
       this.#options.logger.warn({ error: message }, "a table that changed was not looked at again");
+    });
+  }
+
+  /** Room is being made while the client waits to try again. */
+  #outOfMemory(): LitzError {
+    this.#options.room.refused();
+    return new LitzError("Failed to create shape, please retry", {
+      code: "CORE_MEMORY_EXHAUSTED",
+      httpStatus: 503,
+      retriable: true,
+      retryAfterSeconds: 1,
     });
   }
 
@@ -342,24 +420,6 @@ function isSchemaChange(error: unknown): boolean {
 function shuttingDown(): LitzError {
   return new LitzError("the server is shutting down", {
     code: "SHUTTING_DOWN",
-    httpStatus: 503,
-    retriable: true,
-    retryAfterSeconds: 1,
-  });
-}
-
-function identityOf({ template, constants }: ShapeDefinition): string {
-  return JSON.stringify([template.text, ...constants]);
-}
-
-/** 24 bits: the first half of the handle. Upstream puts a hash of the definition there, too. */
-function hashOf(definition: ShapeDefinition): number {
-  return createHash("sha256").update(identityOf(definition)).digest().readUIntBE(0, 3);
-}
-
-function outOfMemory(): LitzError {
-  return new LitzError("Failed to create shape, please retry", {
-    code: "CORE_MEMORY_EXHAUSTED",
     httpStatus: 503,
     retriable: true,
     retryAfterSeconds: 1,

@@ -41,7 +41,15 @@ export interface ShapeService {
   readonly status: ServiceStatus;
 
   /**
-   * Resolves as soon as the service is active.
+   * Resolves as soon as shapes that exist can be found and read, be it that nothing is known of
+   * what has happened to them since the service last ran.
+   *
+   * @throws {LitzError} NOT_READY (503) with the reason of protocol 3.2 after `timeoutMs`.
+   */
+  readable(timeoutMs: number): Promise<void>;
+
+  /**
+   * Resolves as soon as the service is active: the stream runs, and shapes can be made.
    *
    * @throws {LitzError} NOT_READY (503) with the reason of protocol 3.2 after `timeoutMs`.
    */
@@ -78,7 +86,7 @@ export interface ShapeService {
    * @throws {LitzError} POSTGRES_*, or SCHEMA_CHANGED for a 409.
    */
   readSubset(
-    definition: ShapeDefinition,
+    shape: Pick<ServedShape, "definition" | "handle">,
     subset: Subset,
     signal: AbortSignal,
   ): Promise<SubsetSnapshot>;

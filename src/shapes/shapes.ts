@@ -16,7 +16,8 @@ import { isDescribedAlike } from "../model/template-columns.ts";
 import type { TimeZones } from "../model/time-zone.ts";
 import type { ShapeStore } from "../storage/storage.ts";
 import { defineShape } from "../where/define-shape.ts";
-import { parseRelationName, type RelationName } from "../where/identifiers.ts";
+import { noSuchTable, parseRelationName, type RelationName } from "../where/identifiers.ts";
+import { subselectTables } from "../where/subselect.ts";
 import { parseTemplate } from "../where/template-text.ts";
 import type { ShapeRegistry } from "./registry.ts";
 import { OpenShape } from "./served-shape.ts";
@@ -30,6 +31,7 @@ import type {
   SubsetRequest,
 } from "./shape-service.ts";
 import { defineSubset, readSubset, type SubsetSource } from "./subsets.ts";
+import { TaggedLog } from "./tagged-log.ts";
 import type { TemplateRegistry } from "./template-registry.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
 
@@ -51,9 +53,10 @@ export interface ShapesOptions {
   readonly caseMapping: CaseMapping | undefined;
   readonly timeZones: TimeZoneSource;
   readonly subsets: SubsetSource;
+  /** What tags are hashed with, besides the handle (protocol 14.4). */
+  readonly stackId: string;
   readonly processedLsn: () => Lsn;
-  /** Until the replication stream runs. */
-  readonly readiness: { readonly status: ServiceStatus; ready(timeoutMs: number): Promise<void> };
+  readonly readiness: Pick<ShapeService, "status" | "readable" | "ready">;
 }
 
 /** Time zones that are read when they are needed; `postgres/time-zone-transitions.ts`. */
@@ -77,6 +80,10 @@ export class Shapes implements ShapeService {
     return this.#options.readiness.status;
   }
 
+  readable(timeoutMs: number): Promise<void> {
+    return this.#options.readiness.readable(timeoutMs);
+  }
+
   ready(timeoutMs: number): Promise<void> {
     return this.#options.readiness.ready(timeoutMs);
   }
@@ -86,17 +93,30 @@ export class Shapes implements ShapeService {
   }
 
   async define(request: DefinitionRequest): Promise<ShapeDefinition> {
-    const name = parseRelationName(request.table);
-    const table = await this.#options.findTable(name);
-    if (table === undefined) throw noSuchTable(name);
+    const names = [parseRelationName(request.table), ...subselectTables(request.where)];
+    const tables = await this.#findTables(names);
     try {
-      return await this.#defineOn(table, request);
+      return await this.#defineOn(tables, request);
     } catch (error) {
       if (!(error instanceof InvalidParameter)) throw error;
-      const current = await this.#refresh(name, table);
-      if (current === table) throw error;
+      const current: Table[] = [];
+      for (const [index, table] of tables.entries()) {
+        current.push(await this.#refresh(names[index]!, table));
+      }
+      if (current.every((table, index) => table === tables[index])) throw error;
       return this.#defineOn(current, request);
     }
+  }
+
+  /** @throws {InvalidParameter} naming `table`: the first that there is none of. */
+  async #findTables(names: readonly RelationName[]): Promise<readonly Table[]> {
+    return Promise.all(
+      names.map(async (name) => {
+        const table = await this.#options.findTable(name);
+        if (table === undefined) throw noSuchTable(name);
+        return table;
+      }),
+    );
   }
 
   /**
@@ -113,11 +133,20 @@ export class Shapes implements ShapeService {
     return table;
   }
 
-  async #defineOn(table: Table, request: DefinitionRequest): Promise<ShapeDefinition> {
+  /** @param tables the shape's own, then those of its subselects. */
+  async #defineOn(
+    [table, ...innerTables]: readonly Table[],
+    request: DefinitionRequest,
+  ): Promise<ShapeDefinition> {
     const { caseMapping, timeZones } = this.#options;
-    const publishesGeneratedColumns = await this.#publishesGenerated(table);
-    const facts = { publishesGeneratedColumns, caseMapping, timeZones };
-    return timeZones.provide(() => defineShape(table, request, facts));
+    const published = [];
+    for (const each of [table!, ...innerTables]) {
+      published.push(await this.#publishesGenerated(each));
+    }
+    // Asked of tables that have generated columns; of others the answer does not matter.
+    const publishesGeneratedColumns = published.includes(true);
+    const facts = { publishesGeneratedColumns, caseMapping, timeZones, innerTables };
+    return timeZones.provide(() => defineShape(table!, request, facts));
   }
 
   defineSubset(
@@ -129,11 +158,12 @@ export class Shapes implements ShapeService {
   }
 
   readSubset(
-    definition: ShapeDefinition,
+    { definition, handle }: Pick<ServedShape, "definition" | "handle">,
     subset: Subset,
     signal: AbortSignal,
   ): Promise<SubsetSnapshot> {
-    return readSubset(this.#options.subsets, definition, subset, signal);
+    const { stackId, subsets } = this.#options;
+    return readSubset(subsets, definition, subset, signal, `${stackId}${handle}`);
   }
 
   find(definition: ShapeDefinition): ServedShape | undefined {
@@ -195,13 +225,15 @@ export class Shapes implements ShapeService {
   }
 
   #open(id: ShapeId, definition: ShapeDefinition): ServedShape {
-    const { creator, registry, store, waitingRoom } = this.#options;
+    const { creator, registry, stackId, store, waitingRoom } = this.#options;
     registry.touch(id);
+    const log = store.openLog(registry.keyOf(id)!, registry.slotOf(id));
+    const isTagged = definition.template.where?.subqueries !== undefined;
     return new OpenShape({
       id,
       definition,
       schemaHeader: this.#schemaHeader(definition.template),
-      log: store.openLog(registry.keyOf(id)!, registry.slotOf(id)),
+      log: isTagged ? new TaggedLog(log, `${stackId}${registry.handleOf(id)!}`) : log,
       registry,
       waitingRoom,
       snapshotStarted: () => creator.started(id),
@@ -212,12 +244,4 @@ export class Shapes implements ShapeService {
   #schemaHeader({ table, columns, text }: ShapeTemplate): string {
     return electricSchema(table, columns, this.#options.templates.find(text)?.template.table);
   }
-}
-
-function noSuchTable({ schema, name }: RelationName): InvalidParameter {
-  return new InvalidParameter(
-    "table",
-    `Table "${schema}"."${name}" does not exist. If the table name contains capitals or special ` +
-      "characters you must quote it.",
-  );
 }

@@ -9,6 +9,9 @@
  *       holding   bounds unknown: every change is kept here, in memory, with its transaction
  *       sorting   a transaction is dropped if the snapshot shows it, else it is appended
  *
+ * A WHERE that raises an error for a row is judged alike: of a row that the snapshot shows, it is
+ * no business of the log.
+ *
  * A gate exists only while there is something to decide. What it holds is bounded by `bytesMax`;
  * beyond that it lets go of everything, and the shape is given up: the client starts again.
  *
@@ -38,6 +41,12 @@ export interface HeldChange {
   readonly body: Uint8Array;
 }
 
+interface HeldFailure {
+  readonly xid: number;
+  readonly lsn: Lsn;
+  readonly error: Error;
+}
+
 export interface GatedShape {
   readonly id: ShapeId;
   readonly generation: number;
@@ -55,6 +64,7 @@ export class SnapshotGate implements GatedShape {
   readonly readCount: number;
   readonly #bytesMax: number;
   #held: HeldTransaction[] = [];
+  #failures: HeldFailure[] = [];
   #heldBytes = 0;
   #bounds: SnapshotBounds | undefined;
 
@@ -90,6 +100,18 @@ export class SnapshotGate implements GatedShape {
     return false;
   }
 
+  /**
+   * Whether the WHERE's error in a change of this transaction ends the shape now. False: the
+   * snapshot shows the change, or it is not known yet and `place` will tell.
+   */
+  fails(failure: HeldFailure): boolean {
+    if (this.#bounds !== undefined) return !isVisible(failure.xid, failure.lsn, this.#bounds);
+    if (this.isOverfull) return true;
+    this.#failures.push(failure);
+    this.#heldBytes += CHANGE_OVERHEAD_BYTES;
+    return this.isOverfull;
+  }
+
   /** More is held than may be: the shape has to go. */
   get isOverfull(): boolean {
     return this.#heldBytes > this.#bytesMax;
@@ -97,21 +119,31 @@ export class SnapshotGate implements GatedShape {
 
   /** The transaction being read will come again. */
   forget(lsn: Lsn): void {
+    const before = this.#failures.length;
+    this.#failures = this.#failures.filter((failure) => failure.lsn !== lsn);
+    this.#heldBytes -= (before - this.#failures.length) * CHANGE_OVERHEAD_BYTES;
     if (this.#held.at(-1)?.lsn !== lsn) return;
     for (const { body } of this.#held.pop()!.changes) {
       this.#heldBytes -= body.length + CHANGE_OVERHEAD_BYTES;
     }
   }
 
-  /** The snapshot is placed in time. Returns what was held and is not in it, to be appended. */
+  /**
+   * The snapshot is placed in time. Returns what was held and is not in it, to be appended.
+   *
+   * @throws the error of the WHERE in a change that the snapshot does not show.
+   */
   place(bounds: SnapshotBounds): readonly HeldChange[] {
     assert(this.#bounds === undefined, "a snapshot is placed once");
     this.#bounds = bounds;
     const changes = this.#held
       .filter(({ xid, lsn }) => !isVisible(xid, lsn, bounds))
       .flatMap((transaction) => transaction.changes);
+    const failure = this.#failures.find(({ xid, lsn }) => !isVisible(xid, lsn, bounds));
     this.#held = [];
+    this.#failures = [];
     this.#heldBytes = 0;
+    if (failure !== undefined) throw failure.error;
     return changes;
   }
 

@@ -5,6 +5,7 @@ import type { RelationMessage } from "../decoder/pgoutput.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { Router } from "../router/router.ts";
+import type { Moves } from "../subqueries/moves.ts";
 import type { UnroutableReason } from "../router/run-outcome.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
 import type { ChangeWriter } from "./change-writer.ts";
@@ -19,6 +20,7 @@ export interface StreamSubscriberOptions {
   readonly logger: Logger;
   readonly writer: ChangeWriter;
   readonly boundaries: BoundaryQueue;
+  readonly moves: Moves;
   readonly templates: TemplateRegistry;
   readonly keeper: TableKeeper;
   readonly partitions: Partitions;
@@ -36,12 +38,21 @@ export class StreamSubscriber implements Subscriber {
     return this.#options.writer.takeBodies();
   }
 
-  committed(commitLsn: Lsn): void {
+  get wantsEveryCommit(): boolean {
+    return this.#options.moves.isFollowing;
+  }
+
+  committed(commitLsn: Lsn, hasAppended: boolean): boolean {
     this.#removeFailed();
-    this.#options.writer.commit(commitLsn);
+    const { moves, router, writer } = this.#options;
+    const hasMoved = moves.committed(commitLsn, router.xid, router.op);
+    if (hasAppended || hasMoved) writer.commit(commitLsn);
+    return hasAppended || hasMoved;
   }
 
   rolledBack(commitLsn: Lsn): void {
+    this.#removeFailed();
+    this.#options.moves.rolledBack();
     this.#options.writer.rollback(commitLsn);
   }
 
@@ -52,16 +63,20 @@ export class StreamSubscriber implements Subscriber {
 
   progressed(received: Lsn): void {
     this.#removeFailed();
+    this.#options.moves.progressed(received);
     this.#options.writer.progressed(received);
   }
 
   /**
    * A WHERE that raises an error for a row would raise it in the shape's snapshot as well: no
-   * answer is the right one, so the shape ends.
+   * answer is the right one, so the shape ends. If the snapshot was taken after the row changed, it
+   * has the answer.
    */
   #removeFailed(): void {
-    const { cleaner, logger, router } = this.#options;
-    for (const { id, error } of router.takeFailures()) {
+    const { cleaner, logger, router, writer } = this.#options;
+    for (const failure of router.takeFailures()) {
+      if (!writer.fails(failure)) continue;
+      const { id, error } = failure;
       logger.warn({ error: error.message }, "a shape is removed: its WHERE failed on a change");
       cleaner.removeNow(id).catch(() => undefined);
     }

@@ -14,7 +14,13 @@ import type { SubsetRequest } from "./shape-service.ts";
 
 /** Reads the rows; `postgres/subset-query.ts`. */
 export interface SubsetSource {
-  read(definition: ShapeDefinition, subset: Subset, signal: AbortSignal): Promise<SubsetSnapshot>;
+  /** @param tagPrefix stack id and handle, for the tags of a template with subqueries. */
+  read(
+    definition: ShapeDefinition,
+    subset: Subset,
+    signal: AbortSignal,
+    tagPrefix: string,
+  ): Promise<SubsetSnapshot>;
 }
 
 /**
@@ -57,9 +63,10 @@ export async function readSubset(
   definition: ShapeDefinition,
   subset: Subset,
   signal: AbortSignal,
+  tagPrefix: string,
 ): Promise<SubsetSnapshot> {
   try {
-    return await source.read(definition, subset, signal);
+    return await source.read(definition, subset, signal, tagPrefix);
   } catch (error) {
     const isRefused =
       error instanceof PostgresError && error.sqlState?.startsWith(DATA_EXCEPTION) === true;

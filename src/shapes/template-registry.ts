@@ -14,13 +14,15 @@ import type { RelationMessage } from "../decoder/pgoutput.ts";
 import { layoutOf } from "../decoder/relation-layout.ts";
 import { assert } from "../lib/assert.ts";
 import { LitzError } from "../lib/errors.ts";
-import type { AccessPlan } from "../model/access-plan.ts";
+import type { AccessPlan, EqualityKind } from "../model/access-plan.ts";
 import type { RelationId, TemplateId } from "../model/ids.ts";
 import type { ShapeTemplate } from "../model/shape-definition.ts";
 import { keyColumnsOf, quoteTable, type Table } from "../model/table.ts";
 import { agree, holdsOn, merge } from "../model/template-columns.ts";
 import type { RelationDescription, TemplateDescription } from "../router/descriptions.ts";
 import type { Router } from "../router/router.ts";
+import type { Views } from "../router/views.ts";
+import { compileDependentFilter } from "../where/dependent-filter.ts";
 import type { EvaluationFacts } from "../where/evaluate.ts";
 import { compileFilter } from "../where/filter.ts";
 import { timeZoneNamesOf } from "../where/time-zone-names.ts";
@@ -59,6 +61,7 @@ export interface LiveTemplate {
 
 export class TemplateRegistry {
   readonly #router: Router;
+  readonly #views: Views;
   readonly #relations = new Map<number, LiveRelation>();
   readonly #relationsById = new Map<RelationId, LiveRelation>();
   readonly #templates = new Map<string, LiveTemplate>();
@@ -68,8 +71,14 @@ export class TemplateRegistry {
   readonly #facts: EvaluationFacts;
 
   /** @param facts of the database, for what is evaluated here. */
-  constructor(router: Router, listener: RelationListener = NOBODY, facts: EvaluationFacts = {}) {
+  constructor(
+    router: Router,
+    views: Views,
+    listener: RelationListener = NOBODY,
+    facts: EvaluationFacts = {},
+  ) {
     this.#router = router;
+    this.#views = views;
     this.#listener = listener;
     this.#facts = facts;
   }
@@ -143,10 +152,12 @@ export class TemplateRegistry {
 
   /**
    * Counts one more shape of this template; makes the core know it first if need be. Undefined: out
-   * of memory budget, nothing has changed.
+   * of memory budget, nothing has changed. REQUIRES: the templates of its dependencies are live.
+   *
+   * @param kinds of a view: how each projected value becomes a key.
    */
-  acquire(template: ShapeTemplate): LiveTemplate | undefined {
-    const live = this.#templates.get(template.text) ?? this.#add(template);
+  acquire(template: ShapeTemplate, kinds: readonly EqualityKind[] = []): LiveTemplate | undefined {
+    const live = this.#templates.get(template.text) ?? this.#add(template, kinds);
     if (live !== undefined) live.shapeCount += 1;
     return live;
   }
@@ -156,6 +167,7 @@ export class TemplateRegistry {
     live.shapeCount -= 1;
     if (live.shapeCount > 0) return;
     this.#router.removeTemplate(live.id);
+    if (live.template.projection !== undefined) this.#views.removeFamily(live.id);
     this.#templates.delete(live.template.text);
     this.#templatesById.delete(live.id);
     live.relation.templateCount -= 1;
@@ -175,13 +187,13 @@ export class TemplateRegistry {
   }
 
   /** @throws {LitzError} SCHEMA_CHANGED when shapes are live that know the table otherwise. */
-  #add(template: ShapeTemplate): LiveTemplate | undefined {
+  #add(template: ShapeTemplate, kinds: readonly EqualityKind[]): LiveTemplate | undefined {
     const { table } = template;
     const known = this.#relations.get(table.oid);
     if (known !== undefined && !this.#learn(known, template)) return undefined;
     const relation = known ?? this.#addRelation(table);
     if (relation === undefined) return undefined;
-    const id = this.#router.addTemplate(relation.id, this.#describe(template));
+    const id = this.#addToCore(relation.id, template, kinds);
     if (id === undefined) {
       this.#releaseRelation(relation);
       return undefined;
@@ -193,11 +205,36 @@ export class TemplateRegistry {
     return live;
   }
 
-  #describe({ where, columns, replica }: ShapeTemplate): TemplateDescription {
-    if (where === undefined) return { plan: EVERY_ROW, columns, replica };
-    const { plan } = where;
+  #addToCore(
+    relation: RelationId,
+    template: ShapeTemplate,
+    kinds: readonly EqualityKind[],
+  ): TemplateId | undefined {
+    const id = this.#router.addTemplate(relation, this.#describe(template));
+    if (id === undefined || template.projection === undefined) return id;
+    if (this.#views.addFamily(id, kinds)) return id;
+    this.#router.removeTemplate(id);
+    return undefined;
+  }
+
+  #describe(template: ShapeTemplate): TemplateDescription {
+    const { where, projection, replica } = template;
+    const view = projection === undefined ? {} : ({ isView: true } as const);
+    const columns = projection ?? template.columns;
+    if (where === undefined) return { plan: EVERY_ROW, columns, replica, ...view };
+    const { plan, subqueries } = where;
+    if (subqueries !== undefined) {
+      const families = subqueries.dependencies.map(({ template: { text } }) => {
+        const family = this.#templates.get(text);
+        assert(family !== undefined, "a view is live before the shapes that use it");
+        return family.id;
+      });
+      const filter = compileDependentFilter(where, this.#facts);
+      const dependent = { subqueries, families, filter, table: template.table };
+      return { plan, columns, replica, dependent, ...view };
+    }
     const residual = plan.isExact ? {} : { residual: compileFilter(where, this.#facts) };
-    return { plan, columns, replica, ...residual };
+    return { plan, columns, replica, ...residual, ...view };
   }
 
   /**

@@ -32,6 +32,11 @@ export class WaitingRoom {
     return this.#count;
   }
 
+  /** Whether somebody waits for the shape. REQUIRES: the id was minted once. */
+  isAwaited(id: ShapeId): boolean {
+    return this.#waiters.isAwaited(id);
+  }
+
   /** Tells the watcher when the shape's log grows or the shape goes. Undefined: no memory left. */
   watch(id: ShapeId, watcher: Watcher): WaiterId | undefined {
     const waiter = this.#waiters.park(id);

@@ -1,6 +1,7 @@
 /** What a record can do to the catalog, once it is durable. */
 
 import type { PartitionTree } from "../model/partition-tree.ts";
+import type { BehindPayload } from "./behind.ts";
 import type { SnapshotMeta } from "./record.ts";
 
 /** A complete snapshot and where its rows are. */
@@ -24,7 +25,8 @@ export type CatalogChange =
       readonly type: "partitions";
       readonly oid: number;
       readonly partitions: PartitionTree | undefined;
-    };
+    }
+  | { readonly type: "behind"; readonly behind: BehindPayload };
 
 /** A shape as the catalog knows it. */
 export interface CatalogShape {

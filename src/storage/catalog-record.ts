@@ -1,5 +1,6 @@
 /** Between records of the journal and what they do to the catalog. */
 
+import { decodeBehind } from "./behind.ts";
 import type { CatalogChange } from "./catalog-change.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import {
@@ -57,7 +58,10 @@ export function changeOf(frame: Buffer, offset: number, seq: number): CatalogCha
     }
     case RecordKind.partitions:
       return { type: "partitions", oid: key, partitions: decodePartitions(payload) };
+    case RecordKind.behind:
+      return { type: "behind", behind: decodeBehind(payload) };
     case RecordKind.change:
+    case RecordKind.moved:
     case RecordKind.void:
     case RecordKind.dead:
       return undefined;

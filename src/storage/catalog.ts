@@ -14,7 +14,9 @@ import type { PartitionTree } from "../model/partition-tree.ts";
 import type { CatalogChange, CatalogShape } from "./catalog-change.ts";
 import { decodeCatalogRow, encodeCatalogRow, visitCatalogRows } from "./catalog-row.ts";
 import type { CatalogRowVisitor } from "./catalog-row.ts";
-import type { SqliteDatabase } from "./database.ts";
+import { BehindShapes } from "./behind.ts";
+import { getMeta, type SqliteDatabase } from "./database.ts";
+import type { BehindSince } from "./storage.ts";
 import { StoreCorrupt } from "./errors.ts";
 import { decodePartitions, encodePartitions } from "./record.ts";
 
@@ -29,6 +31,8 @@ export interface CatalogChanges {
   readonly removedKeys: Float64Array;
   /** `encodePartitions`. */
   readonly partitions: readonly { readonly oid: number; readonly blob: Uint8Array }[];
+  /** `BehindShapes.toText`. */
+  readonly behind: string;
 }
 
 /** Undefined: removed. */
@@ -48,6 +52,7 @@ export class Catalog {
   readonly #partitions = new Map<number, PartitionTree>();
   /** Tables whose partitions in the table are others. */
   #changedPartitions = new Set<number>();
+  readonly #behind = new BehindShapes();
   #highestKey: number;
 
   constructor(database: SqliteDatabase, highestKey: number) {
@@ -65,6 +70,7 @@ export class Catalog {
     for (const { id, text } of templates as { id: number; text: string }[]) {
       this.#rememberTemplate(id, text);
     }
+    this.#behind.addText(getMeta(database, "behind") ?? "[]");
     const partitions = database.prepare("select oid, blob from partitions").all();
     for (const { oid, blob } of partitions as { oid: number; blob: Buffer }[]) {
       this.#partitions.set(oid, decodePartitions(blob)!);
@@ -86,6 +92,11 @@ export class Catalog {
   /** By the oid of the partitioned table. */
   get partitions(): ReadonlyMap<number, PartitionTree> {
     return this.#partitions;
+  }
+
+  /** By storage key. */
+  get behind(): ReadonlyMap<number, BehindSince> {
+    return this.#behind.byKey;
   }
 
   templateText(id: number): string {
@@ -126,11 +137,15 @@ export class Catalog {
       }
       case "removed":
         this.#changed.set(change.key, undefined);
+        this.#behind.removed(change.key);
         break;
       case "partitions":
         if (change.partitions === undefined) this.#partitions.delete(change.oid);
         else this.#partitions.set(change.oid, change.partitions);
         this.#changedPartitions.add(change.oid);
+        break;
+      case "behind":
+        this.#behind.apply(change.behind);
         break;
     }
   }
@@ -191,6 +206,7 @@ export class Catalog {
     return {
       templates,
       partitions,
+      behind: this.#behind.toText(),
       keys: Float64Array.from(shapes, ({ key }) => key),
       rows: shapes.map(encodeCatalogRow),
       removedKeys: Float64Array.from(removed).sort(),

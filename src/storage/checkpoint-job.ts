@@ -9,29 +9,23 @@
 
 import type { CatalogChanges } from "./catalog.ts";
 import type { SqliteDatabase, CheckpointPosition } from "./database.ts";
-import { writePosition, writeVoids } from "./database.ts";
+import { setMeta, writePosition, writeVoids } from "./database.ts";
 import { snapshotPlaceOf } from "./catalog-row.ts";
-import { orderByKey } from "./posting-sort.ts";
 import type { SeqRange } from "./record.ts";
-import { BlockWriter } from "./run-block.ts";
 import { mergeRuns } from "./run-merge.ts";
+import { writeRun, type FrozenPostings } from "./run-writer.ts";
 import { Runs } from "./runs.ts";
 import { SeqRanges } from "./seq-ranges.ts";
 
 export interface CheckpointJob {
   readonly position: CheckpointPosition;
-  /** Postings in order of filing; `seqs` count from `base`. */
-  readonly postings: {
-    readonly count: number;
-    readonly base: number;
-    readonly keys: Float64Array;
-    readonly seqs: Uint32Array;
-  };
+  readonly postings: FrozenPostings;
   readonly templates: readonly { readonly id: number; readonly text: string }[];
   /** Shapes that are new or have changed: `rows[i]` is the row of `keys[i]`. */
   readonly shapes: { readonly keys: Float64Array; readonly rows: readonly Uint8Array[] };
   readonly removedKeys: Float64Array;
   readonly partitions: CatalogChanges["partitions"];
+  readonly behind: CatalogChanges["behind"];
   readonly segments: readonly SegmentState[];
   readonly voids: readonly SeqRange[];
 }
@@ -57,8 +51,13 @@ export function runCheckpoint(database: SqliteDatabase, job: CheckpointJob): Che
     const live = new LiveCounts(database, job.segments);
     writeTemplates(database, job);
     writePartitions(database, job);
+    setMeta(database, "behind", job.behind);
     writeShapes(database, job, live);
-    writeRun(database, job, voids, live);
+    writeRun(database, job.postings, {
+      voids,
+      removedKeys: new Set(job.removedKeys),
+      kept: (seqs, start, end) => live.addAll(seqs, start, end),
+    });
     removeShapes(database, job, voids, live);
     deadSegments = live.save(job.position.committedSeq);
     // Of a rollback that is not durable yet the journal may know nothing after a crash, and then
@@ -113,9 +112,23 @@ class LiveCounts {
     if (index >= 0) this.#counts[index]! += delta;
   }
 
+  /** Counts `seqs[start .. end)`, which ascend: nearly always of one segment. */
+  addAll(seqs: Float64Array, start: number, end: number): void {
+    for (let index = start; index < end;) {
+      const segment = this.#indexOf(seqs[index]!);
+      const next = this.#segments[segment + 1]?.firstSeq ?? Infinity;
+      const from = index;
+      while (index < end && seqs[index]! < next) index += 1;
+      if (segment >= 0) this.#counts[segment]! += index - from;
+    }
+  }
+
   /** Writes the counts; returns the dead segments that end at or before `upTo`. */
   save(upTo: number): number[] {
-    const put = this.#database.prepare("insert or replace into segment values (?, ?)");
+    const put = this.#database.prepare(
+      "insert into segment (first_seq, live) values (?, ?) " +
+        "on conflict do update set live = excluded.live",
+    );
     const remove = this.#database.prepare("delete from segment where first_seq = ?");
     const dead: number[] = [];
     this.#segments.forEach((segment, index) => {
@@ -181,54 +194,6 @@ function writeShapes(database: SqliteDatabase, job: CheckpointJob, live: LiveCou
 /** The seq that keeps a segment alive, 0 for none. */
 function placeIn(row: Uint8Array): number {
   return snapshotPlaceOf(Buffer.from(row.buffer, row.byteOffset, row.byteLength)) ?? 0;
-}
-
-function writeRun(
-  database: SqliteDatabase,
-  job: CheckpointJob,
-  voids: SeqRanges,
-  live: LiveCounts,
-): void {
-  const { count, base, keys, seqs } = job.postings;
-  if (count === 0) return;
-  const order = orderByKey(keys, count);
-  let first = Infinity;
-  let last = 0;
-  let kept = 0;
-  const sorted = new Float64Array(count);
-  for (let index = 0; index < count; index++) {
-    const seq = base + seqs[order[index]!]!;
-    sorted[index] = seq;
-    if (seq < first) first = seq;
-    if (seq > last) last = seq;
-  }
-  const run = nextRun(database);
-  const removed = new Set(job.removedKeys);
-  const insert = database.prepare("insert into run values (?, ?, ?, ?)");
-  const writer = new BlockWriter(first, (key, start, blob) => insert.run(run, key, start, blob));
-  for (let start = 0; start < count;) {
-    const key = keys[order[start]!]!;
-    let end = start;
-    const isRemoved = removed.has(key);
-    // Compacts in place: what is void, or removed by this very job, or was filed twice is left out.
-    let target = start;
-    for (; end < count && keys[order[end]!]! === key; end++) {
-      const seq = sorted[end]!;
-      if (isRemoved || voids.has(seq) || (target > start && sorted[target - 1]! >= seq)) continue;
-      sorted[target++] = seq;
-      live.add(seq, 1);
-    }
-    writer.add(key, sorted, start, target);
-    kept += target - start;
-    start = end;
-  }
-  writer.flush();
-  if (kept === 0) return;
-  database.prepare("insert into run_info values (?, 0, ?, ?, ?)").run(run, first, last, kept);
-}
-
-export function nextRun(database: SqliteDatabase): number {
-  return database.prepare("select coalesce(max(run), 0) + 1 from run_info").pluck().get() as number;
 }
 
 function removeShapes(

@@ -5,18 +5,25 @@ import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { CheckpointJob, CheckpointResult } from "./checkpoint-job.ts";
 import { runCheckpoint, runMerges } from "./checkpoint-job.ts";
-import type { CheckpointWorkerData, CheckpointWorkerMessage } from "./checkpoint-worker.ts";
+import type {
+  CheckpointWorkerData,
+  CheckpointWorkerMessage,
+  CheckpointWorkerOrder,
+} from "./checkpoint-worker.ts";
 import type { SqliteDatabase } from "./database.ts";
 import { openForWriting } from "./database.ts";
+import { runReclaim, type ReclaimJob, type ReclaimResult } from "./reclaim-job.ts";
 
 export interface CheckpointThread {
   /** Writes a checkpoint. One at a time. The job's arrays may be taken away. */
   write(job: CheckpointJob): Promise<CheckpointResult>;
+  /** Gives the disk back bytes, behind the checkpoints ordered so far. One at a time. */
+  reclaim(job: ReclaimJob): Promise<ReclaimResult>;
   close(): Promise<void>;
 }
 
-interface Settler {
-  readonly resolve: (result: CheckpointResult) => void;
+interface Settler<Result> {
+  readonly resolve: (result: Result) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -25,7 +32,8 @@ export class WorkerCheckpointThread implements CheckpointThread {
   readonly #data: CheckpointWorkerData;
   readonly #failed: (error: Error) => void;
   #worker: Worker | undefined;
-  #waiting: Settler | undefined;
+  #writing: Settler<CheckpointResult> | undefined;
+  #reclaiming: Settler<ReclaimResult> | undefined;
   #closed: (() => void) | undefined;
 
   /** `failed` is told of what no job is waiting for: a merge that broke, a thread that died. */
@@ -35,14 +43,17 @@ export class WorkerCheckpointThread implements CheckpointThread {
   }
 
   write(job: CheckpointJob): Promise<CheckpointResult> {
-    const worker = (this.#worker ??= this.#start());
     return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-      worker.ref();
-      worker.postMessage(job, [
-        job.postings.keys.buffer as ArrayBuffer,
-        job.postings.seqs.buffer as ArrayBuffer,
-      ]);
+      this.#writing = { resolve, reject };
+      const { keys, seqs } = job.postings;
+      this.#order({ type: "write", job }, [keys.buffer as ArrayBuffer, seqs.buffer as ArrayBuffer]);
+    });
+  }
+
+  reclaim(job: ReclaimJob): Promise<ReclaimResult> {
+    return new Promise((resolve, reject) => {
+      this.#reclaiming = { resolve, reject };
+      this.#order({ type: "reclaim", job });
     });
   }
 
@@ -51,10 +62,15 @@ export class WorkerCheckpointThread implements CheckpointThread {
     if (worker === undefined) return;
     await new Promise<void>((resolve) => {
       this.#closed = resolve;
-      worker.ref();
-      worker.postMessage("close");
+      this.#order({ type: "close" });
     });
     await worker.terminate();
+  }
+
+  #order(order: CheckpointWorkerOrder, transfer: readonly ArrayBuffer[] = []): void {
+    const worker = (this.#worker ??= this.#start());
+    worker.ref();
+    worker.postMessage(order, transfer);
   }
 
   #start(): Worker {
@@ -68,10 +84,14 @@ export class WorkerCheckpointThread implements CheckpointThread {
   #receive(message: CheckpointWorkerMessage): void {
     switch (message.type) {
       case "written":
-        this.#waiting?.resolve(message.result);
-        this.#waiting = undefined;
-        // An idle thread must not keep a process alive that forgot to close its store.
-        this.#worker?.unref();
+        this.#writing?.resolve(message.result);
+        this.#writing = undefined;
+        this.#rest();
+        break;
+      case "reclaimed":
+        this.#reclaiming?.resolve(message.result);
+        this.#reclaiming = undefined;
+        this.#rest();
         break;
       case "failed": {
         const error = new Error(`checkpoint: ${message.message}`);
@@ -92,9 +112,16 @@ export class WorkerCheckpointThread implements CheckpointThread {
       this.#closed();
       return;
     }
-    if (this.#waiting === undefined) this.#failed(error);
-    else this.#waiting.reject(error);
-    this.#waiting = undefined;
+    if (this.#writing === undefined && this.#reclaiming === undefined) this.#failed(error);
+    this.#writing?.reject(error);
+    this.#reclaiming?.reject(error);
+    this.#writing = undefined;
+    this.#reclaiming = undefined;
+  }
+
+  /** An idle thread must not keep a process alive that forgot to close its store. */
+  #rest(): void {
+    if (this.#writing === undefined && this.#reclaiming === undefined) this.#worker?.unref();
   }
 }
 
@@ -112,6 +139,10 @@ export class InlineCheckpointThread implements CheckpointThread {
     const result = runCheckpoint(this.#database, job);
     const runCount = runMerges(this.#database, job, this.#runsPerLevel);
     return Promise.resolve({ ...result, runCount });
+  }
+
+  reclaim(job: ReclaimJob): Promise<ReclaimResult> {
+    return Promise.resolve(runReclaim(this.#database, job));
   }
 
   close(): Promise<void> {

@@ -3,13 +3,19 @@
  *
  *     filing ──> active half full ──> freeze ──> thread ──> retire, drop dead segments
  *                     └── both halves full: filing waits, and with it everything that is appended
+ *
+ * Behind each checkpoint the thread gives back what the shapes that are gone have left
+ * (`reclaim-job.ts`); here rewritten segments are put in the place of the old ones.
  */
 
+import { dirname } from "node:path";
 import type { CheckpointJob } from "./checkpoint-job.ts";
 import type { CheckpointThread } from "./checkpoint-thread.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Files } from "./files.ts";
 import type { StoreLimits } from "./limits.ts";
+import { rewrittenPath, type RewrittenSegment } from "./segment-rewrite.ts";
+import { Segment } from "./segment.ts";
 import type { SegmentList } from "./segment-list.ts";
 import type { SeqRanges } from "./seq-ranges.ts";
 import type { CheckpointPosition } from "./database.ts";
@@ -32,9 +38,12 @@ export class Checkpoints {
   readonly #sources: CheckpointSources;
   #running: Promise<void> | undefined;
   #bytesSince = 0;
+  #reclaiming: Promise<number> | undefined;
   #runCount: number;
   /** All postings up to here are in the runs. */
   #filedSeq: number;
+  #committedSeq = 0;
+  #isClosing = false;
 
   constructor(sources: CheckpointSources, runCount: number, filedSeq: number) {
     this.#sources = sources;
@@ -70,20 +79,29 @@ export class Checkpoints {
 
   /** Returns when the active half has been emptied. */
   async makeRoom(): Promise<void> {
-    await this.idle();
+    // In the turn in which one ends, or somebody else begins the next.
+    while (this.#running !== undefined) await this.#running;
     // Does not wait for its end: the other half is free.
     void this.#start();
   }
 
   /** Returns when everything up to now is in a checkpoint. */
   async complete(): Promise<void> {
-    await this.idle();
+    while (this.#running !== undefined) await this.#running;
     await this.#start();
   }
 
-  /** Returns when nothing is being written. */
-  async idle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+  /** Gives the disk back whatever no shape needs any more. Returns when there is no more. */
+  async reclaim(): Promise<void> {
+    do await this.complete();
+    while (!this.#isClosing && (await this.#reclaimSome(true)) > 0);
+  }
+
+  /** Writes a last checkpoint. Returns when nothing is done in its wake either. */
+  async finish(): Promise<void> {
+    this.#isClosing = true;
+    await this.complete();
+    await this.#reclaiming;
   }
 
   async #start(): Promise<void> {
@@ -110,6 +128,7 @@ export class Checkpoints {
       shapes: { keys: changes.keys, rows: changes.rows },
       removedKeys: changes.removedKeys,
       partitions: changes.partitions,
+      behind: changes.behind,
       // The last one stays, sealed or not: a journal without any segment is a lost one.
       segments: segments.all.map((segment) => ({
         firstSeq: segment.firstSeq,
@@ -123,8 +142,51 @@ export class Checkpoints {
     postings.retire();
     catalog.retire();
     this.#filedSeq = position.filedSeq;
+    this.#committedSeq = position.committedSeq;
     this.#runCount = runCount;
     await this.#dropSegments(deadSegments);
+    // Nobody waits for it, nor does it hold up the next checkpoint for longer than a segment takes.
+    if (!this.#isClosing)
+      this.#reclaimSome(false).catch((error: unknown) => this.#sources.failed(error));
+  }
+
+  /**
+   * Has the thread give back bytes and puts rewritten segments in their place. Returns how many
+   * were looked at.
+   */
+  async #reclaimSome(isThorough: boolean): Promise<number> {
+    if (this.#reclaiming !== undefined && !isThorough) return 0;
+    while (this.#reclaiming !== undefined) await this.#reclaiming;
+    const reclaiming = this.#reclaimNow(isThorough);
+    this.#reclaiming = reclaiming;
+    return reclaiming.finally(() => (this.#reclaiming = undefined));
+  }
+
+  async #reclaimNow(isThorough: boolean): Promise<number> {
+    const { segments, thread, voids } = this.#sources;
+    const { last } = segments;
+    const { rewritten, lookedAt } = await thread.reclaim({
+      // Recovery scans the one in which the checkpoint's position lies, and the last.
+      segments: segments.all
+        .filter((each) => each.isSealed && each !== last && each.lastSeq < this.#committedSeq)
+        .map(({ path, firstSeq, lastSeq, isSealed }) => ({ path, firstSeq, lastSeq, isSealed })),
+      voids: voids.all.slice(),
+      isThorough,
+    });
+    for (const segment of rewritten) await this.#replaceSegment(segment);
+    return lookedAt;
+  }
+
+  async #replaceSegment({ firstSeq, count, footerOffset }: RewrittenSegment): Promise<void> {
+    const { segments, files } = this.#sources;
+    const old = segments.all.find((segment) => segment.firstSeq === firstSeq);
+    // A checkpoint has dropped it meanwhile: the next start finds what lies beside it.
+    if (old === undefined) return;
+    files.renameNow(rewrittenPath(old.path), old.path);
+    const segment = new Segment(old.path, firstSeq, old.highestLsn);
+    segment.markSealed(footerOffset, count);
+    segments.replace(old, segment);
+    await files.syncDirectory(dirname(old.path));
   }
 
   async #dropSegments(firstSeqs: readonly number[]): Promise<void> {

@@ -5,7 +5,8 @@
  *
  * Settings: pages of 4 KiB, because larger ones write up to 2.3 times the bytes; WAL, so that
  * readers and the checkpoint do not wait for each other; synchronous=FULL, which costs nothing at
- * one commit per million postings and makes the position durable before a segment is deleted.
+ * one commit per million postings and makes the position durable before a segment is deleted;
+ * auto_vacuum=INCREMENTAL, so that free pages can be given back (`reclaim-job.ts`).
  */
 
 import Database from "better-sqlite3";
@@ -23,7 +24,8 @@ const SCHEMA = `
   create table run (
     run integer not null, key integer not null, base integer not null, blob blob not null,
     primary key (run, key, base)) without rowid;
-  create table segment (first_seq integer primary key, live integer not null);
+  create table segment (
+    first_seq integer primary key, live integer not null, looked_at integer not null default 0);
   create table void (first_seq integer primary key, last_seq integer not null);
 `;
 
@@ -31,6 +33,8 @@ export type SqliteDatabase = Database.Database;
 
 export function openForWriting(path: string): SqliteDatabase {
   const database = new Database(path);
+  // Before the file is made: later it would take a copy of everything.
+  database.pragma("auto_vacuum = INCREMENTAL");
   database.pragma("page_size = 4096");
   database.pragma("journal_mode = WAL");
   database.pragma("synchronous = FULL");

@@ -17,7 +17,7 @@ import { grownBuffer, grownWords, VARINT_SIZE_MAX, writeVarint } from "./bytes.t
 import type { CatalogChange } from "./catalog-change.ts";
 import { FRAME_HEADER_SIZE, FrameFlag, sealFrame } from "./frame.ts";
 import { KeyLists } from "./key-lists.ts";
-import { RECORD_HEADER_SIZE, RecordKind, writeRecordHeader } from "./record.ts";
+import { RECORD_HEADER_SIZE, writeRecordHeader, type BodyKind, type RecordKind } from "./record.ts";
 
 const INITIAL_SIZE = 64 * 1024;
 
@@ -106,6 +106,7 @@ export class FrameBuilder {
     keys: Float64Array,
     slots: Uint32Array,
     count: number,
+    kind: BodyKind,
   ): number {
     if (lsn !== this.#lsn) {
       this.#setLsn(lsn);
@@ -115,7 +116,7 @@ export class FrameBuilder {
     const index = this.#prepare(body.length);
     this.#references[index] = 1 + this.lists.add(keys, slots, count);
     this.#pairCount += count;
-    return this.#append(RecordKind.change, op, body);
+    return this.#append(kind, op, body);
   }
 
   addControl(kind: RecordKind, op: number, lsn: Lsn, payload: Uint8Array): number {

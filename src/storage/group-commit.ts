@@ -21,7 +21,7 @@ import { FrameBuilder } from "./frame-builder.ts";
 import type { CatalogChange } from "./catalog-change.ts";
 import type { Journal } from "./journal.ts";
 import { BODY_SIZE_MAX, type StoreLimits } from "./limits.ts";
-import type { RecordKind, SeqRange } from "./record.ts";
+import type { BodyKind, RecordKind, SeqRange } from "./record.ts";
 
 /** Frames of one write: more would only delay the first one's readers. */
 const FRAMES_PER_WRITE = 8;
@@ -99,6 +99,7 @@ export class GroupCommit {
     keys: Float64Array,
     slots: Uint32Array,
     count: number,
+    kind: BodyKind,
   ): number {
     this.throwIfFailed();
     if (body.length > BODY_SIZE_MAX) {
@@ -110,7 +111,7 @@ export class GroupCommit {
       this.#builder.pairCount + count > framePairs;
     if (isFull) this.#cut();
     const bytesBefore = this.#builder.recordBytes;
-    const seq = this.#builder.addChange(lsn, op, body, keys, slots, count);
+    const seq = this.#builder.addChange(lsn, op, body, keys, slots, count, kind);
     this.#pendingBytes += this.#builder.recordBytes - bytesBefore;
     this.#pendingPairs += count;
     this.#hasOpenChanges = true;

@@ -8,8 +8,8 @@ const MIB = 1024 * KIB;
 
 export interface StoreLimits {
   /**
-   * Bytes of a segment before the next one is begun. Small enough to be reclaimed in one go (a
-   * rewrite takes 0.3 s), large enough that its footer and directory entry do not matter.
+   * Bytes of a segment before the next one is begun. Small enough to be rewritten in one go,
+   * large enough that its footer and directory entry do not matter.
    */
   readonly segmentBytes: number;
   /** Bytes of a frame. Bounds what is held back for one write; a longer body is a frame alone. */
@@ -53,6 +53,19 @@ export const DEFAULT_LIMITS: StoreLimits = {
   pageBytes: 64 * KIB,
   openSegments: 256,
 };
+
+/**
+ * Limits for a directory of so many bytes: the last segment cannot be given back, and neither can
+ * what no checkpoint has seen yet, so both are a sixteenth of it at most.
+ */
+export function limitsWithin(bytesMax: number | undefined): Partial<StoreLimits> {
+  if (bytesMax === undefined) return {};
+  const share = Math.floor(bytesMax / 16);
+  return {
+    segmentBytes: Math.min(DEFAULT_LIMITS.segmentBytes, share),
+    checkpointBytes: Math.min(DEFAULT_LIMITS.checkpointBytes, share),
+  };
+}
 
 /** Protocol section 6: JSON bytes after which a chunk is closed. */
 export const CHUNK_BYTES_THRESHOLD_DEFAULT = 10 * MIB;

@@ -9,7 +9,7 @@
 
 import type { RecordPlace, Segment } from "./segment.ts";
 import type { SegmentList } from "./segment-list.ts";
-import { RECORD_HEADER_SIZE } from "./record.ts";
+import { RECORD_HEADER_SIZE, RecordKind, recordKind } from "./record.ts";
 import { SEPARATOR } from "./snapshot-source.ts";
 
 /** Bytes between two bodies that are rather read than skipped: one page of the disk. */
@@ -48,6 +48,25 @@ export async function* logPages(
 /** The page of entries `start` to `end`; with a separator in front unless they are the first. */
 export async function buildPage(entries: LogEntries, start: number, end: number): Promise<Buffer> {
   const spans = spansOf(entries, start, end);
+  const held: Segment[] = [];
+  try {
+    // All of them at once: one may be written again while another is being read.
+    for (const { segment } of spans) {
+      segment.hold();
+      held.push(segment);
+    }
+    return await readSpans(entries, spans, start, end);
+  } finally {
+    for (const segment of held) segment.release();
+  }
+}
+
+async function readSpans(
+  entries: LogEntries,
+  spans: readonly Span[],
+  start: number,
+  end: number,
+): Promise<Buffer> {
   const writer = new PageWriter(
     spans.reduce((size, span) => size + span.pageBytes, 0),
     start > 0,
@@ -57,12 +76,7 @@ export async function buildPage(entries: LogEntries, start: number, end: number)
     if (span.isRecent) {
       span.segment.readNow(bytes, span.start, span.end - span.start);
     } else {
-      span.segment.hold();
-      try {
-        await span.segment.read(bytes, span.start, span.end - span.start);
-      } finally {
-        span.segment.release();
-      }
+      await span.segment.read(bytes, span.start, span.end - span.start);
     }
     for (const offset of span.offsets) writer.add(bytes, offset - span.start);
   }
@@ -150,6 +164,7 @@ class PageWriter {
   #size = 0;
   #isContinued: boolean;
   #hasOpenEntry = false;
+  #isMoved = false;
   #lsnLow = 0;
   #lsnHigh = 0;
 
@@ -166,6 +181,7 @@ class PageWriter {
     const body = offset + RECORD_HEADER_SIZE;
     const bodyEnd = body + bytes.readUInt32LE(offset) - CLOSE.length;
     this.#size += bytes.copy(this.#page, this.#size, body, bodyEnd);
+    this.#isMoved = recordKind(bytes, offset) === RecordKind.moved;
     this.#lsnLow = bytes.readUInt32LE(offset + 10);
     this.#lsnHigh = bytes.readUInt32LE(offset + 14);
     this.#hasOpenEntry = true;
@@ -180,7 +196,9 @@ class PageWriter {
   #close(next: Buffer | undefined, offset: number): void {
     const isLast =
       next?.readUInt32LE(offset + 10) !== this.#lsnLow ||
-      next.readUInt32LE(offset + 14) !== this.#lsnHigh;
-    this.#size += (isLast ? LAST : CLOSE).copy(this.#page, this.#size);
+      next.readUInt32LE(offset + 14) !== this.#lsnHigh ||
+      recordKind(next, offset) === RecordKind.moved;
+    const isMarked = isLast && !this.#isMoved;
+    this.#size += (isMarked ? LAST : CLOSE).copy(this.#page, this.#size);
   }
 }

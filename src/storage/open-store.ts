@@ -11,6 +11,7 @@ import * as fs from "node:fs";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Clock } from "../lib/clock.ts";
+import type { DurationHistogram } from "../lib/duration-histogram.ts";
 import { Catalog } from "./catalog.ts";
 import type { CheckpointThread } from "./checkpoint-thread.ts";
 import { InlineCheckpointThread, WorkerCheckpointThread } from "./checkpoint-thread.ts";
@@ -32,6 +33,7 @@ import { StoreIdentityMismatch, StoreVersionUnknown } from "./errors.ts";
 import { nodeFiles, syncDirectoryNow, type Files } from "./files.ts";
 import { Journal } from "./journal.ts";
 import { CHUNK_BYTES_THRESHOLD_DEFAULT, DEFAULT_LIMITS, type StoreLimits } from "./limits.ts";
+import { measuredFiles } from "./measured-files.ts";
 import { recoverJournal, type RecoveredJournal } from "./recovery.ts";
 import type { OpenedDirectory } from "./opened-directory.ts";
 import { Runs } from "./runs.ts";
@@ -51,6 +53,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   readonly chunkBytesThreshold?: number;
   readonly limits?: Partial<StoreLimits>;
+  /** Is told how long the journal's syncs take. */
+  readonly syncs?: DurationHistogram;
   /** For tests: the disk, and checkpoints without a thread. */
   readonly files?: Files;
   readonly isCheckpointInline?: boolean;
@@ -159,7 +163,7 @@ function openDirectory(
   const lastSeq = forgetWhatWasCutOff(writer, position, recovered, voids, segments.last);
   const journal = new Journal({
     directory: journalDirectory,
-    files,
+    files: options.syncs === undefined ? files : measuredFiles(files, options.clock, options.syncs),
     segments,
     uuid,
     segmentBytes: limits.segmentBytes,
@@ -171,6 +175,7 @@ function openDirectory(
   const catalog = new Catalog(reader, position.highestKey);
   const snapshotDirectory = join(directory, "snapshots");
   return {
+    path: directory,
     epochMicroseconds: Number(getMeta(writer, "epoch")),
     postings,
     listener,
@@ -226,8 +231,10 @@ function forgetWhatWasCutOff(
     // Their postings are still in the runs and are counted off when a merge drops them: from the
     // segment in front of them, so that is where they have to be counted now.
     if (lastSegment !== undefined && live !== 0) {
-      const move = "insert into segment values (?, ?) on conflict do update set live = live + ?";
-      writer.prepare(move).run(lastSegment.firstSeq, live, live);
+      const move =
+        "insert into segment (first_seq, live) values (?, ?) " +
+        "on conflict do update set live = live + excluded.live";
+      writer.prepare(move).run(lastSegment.firstSeq, live);
     }
     writeVoids(writer, voids.all);
   })();

@@ -12,6 +12,7 @@ import type { DurabilityListener, PostingBuffer } from "./storage.ts";
 
 /** What `Store` is given. */
 export interface OpenedDirectory {
+  readonly path: string;
   readonly epochMicroseconds: number;
   readonly postings: PostingBuffer;
   readonly listener: DurabilityListener;

@@ -12,6 +12,7 @@
  *     kind             op            lsn           payload, of `size` bytes
  *     dead             -             -             none: a rewrite dropped it, its seq remains
  *     change           op            commit LSN    the body
+ *     moved            op            commit LSN    the same, of what came behind that transaction
  *     template         template id   0             its text
  *     created          storage key   0             hash, template id, constants
  *     removed          storage key   0             none
@@ -19,6 +20,7 @@
  *     snapshot file    storage key   bounds.lsn    bounds, chunk ends
  *     void             0             0             first and last seq taken back
  *     partitions       table oid     0             how many, oid and transaction of each
+ *     behind           0             0             since and position, how many, their keys
  */
 
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
@@ -38,8 +40,17 @@ export const RecordKind = {
   snapshotFile: 6,
   void: 7,
   partitions: 8,
+  moved: 9,
+  behind: 10,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
+
+/** An entry of logs, whose frame says of which. */
+export type BodyKind = typeof RecordKind.change | typeof RecordKind.moved;
+
+export function isBody(kind: RecordKind): kind is BodyKind {
+  return kind === RecordKind.change || kind === RecordKind.moved;
+}
 
 /** The largest op, storage key and template id. */
 export const RECORD_OP_MAX = 2 ** 40 - 1;

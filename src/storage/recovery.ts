@@ -22,6 +22,7 @@ import type { OpenSegment } from "./journal.ts";
 import {
   decodeVoid,
   RECORD_HEADER_SIZE,
+  isBody,
   recordKind,
   RecordKind,
   recordSize,
@@ -152,7 +153,7 @@ class Scan {
       const seq = header.firstSeq + index;
       found.segment.addToIndex(seq, position + offset, recordSize(frame, offset));
       const kind = recordKind(frame, offset);
-      if (kind === RecordKind.change) continue;
+      if (isBody(kind)) continue;
       if (kind === RecordKind.void) {
         this.voids.push(decodeVoid(frame.subarray(offset + RECORD_HEADER_SIZE)));
       } else if (seq > this.#options.position.committedSeq) {

@@ -98,7 +98,38 @@ export function decodeBlock(
   }
 }
 
+/** Postings of a block: no entry and no further seq takes less than a byte. */
+export const BLOCK_POSTINGS_MAX = BLOCK_SIZE_MAX;
+
+/** As `decodeBlock`, into columns of BLOCK_POSTINGS_MAX; returns how many postings there are. */
+export function decodeBlockInto(
+  blob: Uint8Array,
+  firstKey: number,
+  runFirstSeq: number,
+  keys: Float64Array,
+  seqs: Float64Array,
+): number {
+  const reader = new ByteReader(blob);
+  let key = firstKey;
+  let size = 0;
+  while (!reader.isAtEnd) {
+    key += reader.varint();
+    const end = size + reader.varint();
+    let seq = runFirstSeq + reader.varint();
+    keys[size] = key;
+    seqs[size++] = seq;
+    while (size < end) {
+      seq += reader.varint();
+      keys[size] = key;
+      seqs[size++] = seq;
+    }
+  }
+  return size;
+}
+
 function varintSize(value: number): number {
+  if (value < 0x80) return 1;
+  if (value < 0x4000) return 2;
   let size = 1;
   for (let rest = value; rest >= 128; rest /= 128) size += 1;
   return size;

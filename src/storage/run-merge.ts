@@ -8,7 +8,7 @@
  */
 
 import type { SqliteDatabase } from "./database.ts";
-import { BlockWriter, decodeBlock } from "./run-block.ts";
+import { BLOCK_POSTINGS_MAX, BlockWriter, decodeBlockInto } from "./run-block.ts";
 import type { SeqRanges } from "./seq-ranges.ts";
 
 interface RunRow {
@@ -44,6 +44,35 @@ export function mergeRuns(
   const rows = database
     .prepare("select run, first_seq, last_seq from run_info where level = ? order by first_seq")
     .all(level) as RunRow[];
+  mergeInto(database, rows, level + 1, voids, forget);
+  return true;
+}
+
+/**
+ * Merges all runs into one of the highest level. `forget` is told of void postings that go.
+ * REQUIRES: a transaction.
+ */
+export function mergeAllRuns(
+  database: SqliteDatabase,
+  voids: SeqRanges,
+  forget: (seq: number) => void,
+): void {
+  const rows = database
+    .prepare("select run, first_seq, last_seq from run_info order by first_seq")
+    .all() as RunRow[];
+  if (rows.length === 0) return;
+  const level = database.prepare("select max(level) from run_info").pluck().get() as number;
+  mergeInto(database, rows, level, voids, forget);
+}
+
+/** @param rows in the order of their seqs. */
+function mergeInto(
+  database: SqliteDatabase,
+  rows: readonly RunRow[],
+  level: number,
+  voids: SeqRanges,
+  forget: (seq: number) => void,
+): void {
   const target = database.prepare("select max(run) + 1 from run_info").pluck().get() as number;
   const firstSeq = rows[0]!.first_seq;
   const lastSeq = rows.at(-1)!.last_seq;
@@ -58,9 +87,8 @@ export function mergeRuns(
   if (count > 0) {
     database
       .prepare("insert into run_info values (?, ?, ?, ?, ?)")
-      .run(target, level + 1, firstSeq, lastSeq, count);
+      .run(target, level, firstSeq, lastSeq, count);
   }
-  return true;
 }
 
 function writeMerged(
@@ -75,12 +103,14 @@ function writeMerged(
   const writer = new BlockWriter(firstSeq, (key, base, blob) =>
     insert.run(target, key, base, blob),
   );
+  const hasVoids = !voids.isEmpty;
   const cursors = rows.map((row) => new RunCursor(database, row));
   const shapes = new KeyCursor(database);
   let seqs = new Float64Array(1024);
   let count = 0;
   for (;;) {
-    const key = cursors.reduce((min, cursor) => Math.min(min, cursor.key), Infinity);
+    let key = Infinity;
+    for (const cursor of cursors) if (cursor.key < key) ({ key } = cursor);
     if (key === Infinity) break;
     let size = 0;
     const isLive = shapes.has(key);
@@ -88,7 +118,7 @@ function writeMerged(
       while (cursor.key === key) {
         const seq = cursor.seq;
         cursor.advance();
-        if (voids.has(seq)) {
+        if (hasVoids && voids.has(seq)) {
           forget(seq);
           continue;
         }
@@ -111,10 +141,12 @@ class RunCursor {
   readonly #fetch: (key: number, base: number) => BlockRow[];
   #blocks: BlockRow[] = [];
   #nextBlock = 0;
-  #keys: number[] = [];
-  #seqs: number[] = [];
+  readonly #keys = new Float64Array(BLOCK_POSTINGS_MAX);
+  readonly #seqs = new Float64Array(BLOCK_POSTINGS_MAX);
+  #size = 0;
   #index = 0;
-  #isExhausted = false;
+  /** Infinity at the end. */
+  key = Infinity;
 
   constructor(database: SqliteDatabase, run: RunRow) {
     this.#run = run;
@@ -126,17 +158,14 @@ class RunCursor {
     this.#load();
   }
 
-  /** Infinity at the end. */
-  get key(): number {
-    return this.#isExhausted ? Infinity : this.#keys[this.#index]!;
-  }
   get seq(): number {
     return this.#seqs[this.#index]!;
   }
 
   advance(): void {
     this.#index += 1;
-    if (this.#index === this.#keys.length) this.#load();
+    if (this.#index === this.#size) this.#load();
+    else this.key = this.#keys[this.#index]!;
   }
 
   #load(): void {
@@ -146,17 +175,13 @@ class RunCursor {
       this.#nextBlock = 0;
     }
     const block = this.#blocks[this.#nextBlock++];
-    if (block === undefined) {
-      this.#isExhausted = true;
-      return;
-    }
-    this.#keys = [];
-    this.#seqs = [];
     this.#index = 0;
-    decodeBlock(block.blob, block.key, this.#run.first_seq, (key, seq) => {
-      this.#keys.push(key);
-      this.#seqs.push(seq);
-    });
+    this.#size = 0;
+    this.key = Infinity;
+    if (block === undefined) return;
+    const { blob, key } = block;
+    this.#size = decodeBlockInto(blob, key, this.#run.first_seq, this.#keys, this.#seqs);
+    this.key = this.#keys[0]!;
   }
 }
 

@@ -10,6 +10,7 @@ import { SEQ_BEFORE_ALL, type RecoveryOptions } from "./recovery-options.ts";
 import { decodeSegmentHeader, decodeTrailer, parseSegmentName } from "./segment-format.ts";
 import { SEGMENT_HEADER_SIZE, segmentName, TRAILER_SIZE } from "./segment-format.ts";
 import type { SegmentHeader } from "./segment-format.ts";
+import { isRewritten } from "./segment-rewrite.ts";
 import { Segment } from "./segment.ts";
 
 export interface FoundSegment {
@@ -21,10 +22,12 @@ export interface FoundSegment {
   readonly footerOffset: number | undefined;
 }
 
-/** All segments in order; what a checkpoint or a crash left over is deleted. */
+/** All segments in order; what a checkpoint, a rewrite or a crash left over is deleted. */
 export function findSegments(options: RecoveryOptions): FoundSegment[] {
   const { directory, knownSegments, position, uuid } = options;
   const names = fs.readdirSync(directory);
+  // The process ended before it took the old one's place.
+  for (const name of names.filter(isRewritten)) fs.unlinkSync(join(directory, name));
   const known = new Set(knownSegments);
   const firstSeqs = names
     .map(parseSegmentName)

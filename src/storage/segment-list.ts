@@ -40,6 +40,13 @@ export class SegmentList {
     segment.drop();
   }
 
+  /** Puts a segment in the place of one with the same seqs. Whoever holds that one may go on. */
+  replace(segment: Segment, other: Segment): void {
+    this.#segments = this.#segments.map((each) => (each === segment ? other : each));
+    this.#used.delete(segment);
+    segment.drop();
+  }
+
   /** The segment in which `seq` lies. */
   of(seq: number): Segment {
     const segments = this.#segments;

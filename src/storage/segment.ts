@@ -5,7 +5,8 @@
  * a window of a few KiB, which a reader that walks forward meets again and again.
  *
  * The descriptor is opened on demand and may be closed behind an idle segment's back
- * (`segment-list.ts`). A segment that was dropped stays readable for those who hold it.
+ * (`segment-list.ts`). A segment that was dropped, or whose file was written again, stays readable
+ * for those who hold it, and for nobody else: what the path names by now is something else.
  */
 
 import * as fs from "node:fs";
@@ -179,6 +180,9 @@ export class Segment {
   }
 
   #open(): number {
+    if (this.#descriptor === undefined && this.#isDropped) {
+      throw new StoreCorrupt(`${this.path} was read without being held, and has gone`);
+    }
     this.#descriptor ??= fs.openSync(this.path, "r");
     return this.#descriptor;
   }

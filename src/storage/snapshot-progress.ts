@@ -10,7 +10,7 @@
 
 import { assert } from "../lib/assert.ts";
 import { asError } from "../lib/errors.ts";
-import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
+import { snapshotEndMessage, type SnapshotBounds } from "../model/snapshot-bounds.ts";
 import { grownBuffer } from "./bytes.ts";
 import type { Files } from "./files.ts";
 import { FileSource, LINE_FEED, SEPARATOR, type SnapshotSource } from "./snapshot-source.ts";
@@ -219,13 +219,4 @@ export class SnapshotProgress {
     if (this.#error !== undefined) throw this.#error;
     assert(!this.#isComplete, "a snapshot is written once");
   }
-}
-
-/** Protocol 7.2. */
-export function snapshotEndMessage(bounds: SnapshotBounds): string {
-  const list = bounds.xip.map((xid) => `"${xid}"`).join(",");
-  return (
-    `{"headers":{"control":"snapshot-end","xmin":"${bounds.xmin}","xmax":"${bounds.xmax}",` +
-    `"xip_list":[${list}]}}`
-  );
 }

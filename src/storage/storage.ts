@@ -40,6 +40,15 @@ export type RestoreVisitor = (
   snapshotLsn: Lsn,
 ) => LogSlot | undefined;
 
+/** Where a log ends that is not complete. */
+export interface BehindSince {
+  readonly since: Lsn;
+  readonly position: Lsn;
+}
+
+/** Somewhere before the log's end: nobody can say where. */
+export const BEHIND_UNKNOWN: BehindSince = { since: 1n as Lsn, position: 1n as Lsn };
+
 export interface ShapeStore {
   /** Microseconds since 1970 at which the directory was made: handle = hash-(epoch + key). */
   readonly epochMicroseconds: number;
@@ -89,6 +98,16 @@ export interface ShapeStore {
   /** What was recorded, by the oid of the table, as far as it is durable. */
   readonly partitions: ReadonlyMap<number, PartitionTree>;
 
+  /**
+   * Records that the logs of these shapes are complete up to `since` only, with their subqueries as
+   * they were at `position`; undefined: that they are complete again. Durable with the transaction
+   * that is open, or at once.
+   */
+  recordBehind(keys: readonly StorageKey[], behind: BehindSince | undefined): void;
+
+  /** What was recorded, as far as it is durable. */
+  readonly behind: ReadonlyMap<number, BehindSince>;
+
   /** The snapshot's bounds, undefined while it is not complete. */
   snapshotBounds(key: StorageKey): SnapshotBounds | undefined;
 
@@ -104,6 +123,19 @@ export interface ShapeStore {
    * REQUIRES: per shape, (lsn, op) ascends; the body has at most `BODY_SIZE_MAX` bytes (limits.ts).
    */
   append(
+    lsn: Lsn,
+    op: number,
+    body: Uint8Array,
+    keys: Float64Array,
+    slots: Uint32Array,
+    count: number,
+  ): Seq;
+
+  /**
+   * The same, for an entry that no transaction wrote: an event, a row that moved in, the end of
+   * such rows (protocol 14.5). It comes behind what the transaction did and is not its last.
+   */
+  appendMoved(
     lsn: Lsn,
     op: number,
     body: Uint8Array,

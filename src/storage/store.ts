@@ -18,6 +18,7 @@ import type { CatalogChange } from "./catalog-change.ts";
 import { encodeInlineSnapshot, encodeSnapshotFile } from "./catalog-record.ts";
 import type { CheckpointThread } from "./checkpoint-thread.ts";
 import { Checkpoints } from "./checkpoints.ts";
+import { diskUsage } from "./disk-usage.ts";
 import { StoreClosed } from "./errors.ts";
 import type { FrameBuilder } from "./frame-builder.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -25,11 +26,13 @@ import { GrownSlots } from "./grown-slots.ts";
 import { LogIndex } from "./log-index.ts";
 import type { OpenedDirectory } from "./opened-directory.ts";
 import { PostingFiler } from "./posting-filer.ts";
+import { encodeBehind } from "./behind.ts";
 import { encodeCreated, encodePartitions, encodeVoid, RecordKind } from "./record.ts";
 import { replayPostings, RestoredSlots } from "./replay.ts";
 import { StoredShapeLog, type ShapeLogSources } from "./shape-log.ts";
 import { SnapshotProgress, type SnapshotSettings } from "./snapshot-progress.ts";
 import type {
+  BehindSince,
   RestoreVisitor,
   ShapeLog,
   ShapeRecord,
@@ -58,7 +61,9 @@ export interface StoreStatistics {
 }
 
 export class Store implements ShapeStore {
-  readonly #directory: OpenedDirectory;
+  readonly #directory: Omit<OpenedDirectory, "recovered">;
+  /** What a start has found, until it is restored. */
+  #recovered: OpenedDirectory["recovered"] | undefined;
   readonly #catalog: Catalog;
   readonly #commits: GroupCommit;
   readonly #thread: CheckpointThread;
@@ -69,16 +74,17 @@ export class Store implements ShapeStore {
   readonly #snapshotSettings: SnapshotSettings;
   readonly #snapshots = new Map<StorageKey, SnapshotProgress>();
   #nextKey: number;
-  #isRestored = false;
+  #writtenBytes = 0;
   #isClosed = false;
 
   /** What frames of a transaction that has not ended yet will do. */
   #changes: CatalogChange[] = [];
   readonly #grown = new GrownSlots();
 
-  constructor(directory: OpenedDirectory) {
+  constructor({ recovered, ...directory }: OpenedDirectory) {
     this.#directory = directory;
-    const { catalog, journal, segments, voids, limits, postings, runs, recovered } = directory;
+    this.#recovered = recovered;
+    const { catalog, journal, segments, voids, limits, postings, runs } = directory;
     this.#catalog = catalog;
     this.#thread = directory.makeThread((error) => this.#commits.fail(error));
     this.#snapshotSettings = {
@@ -155,9 +161,9 @@ export class Store implements ShapeStore {
   }
 
   async restore(visit: RestoreVisitor): Promise<void> {
-    assert(!this.#isRestored, "a store is restored once");
-    this.#isRestored = true;
-    const { recovered } = this.#directory;
+    const recovered = this.#recovered;
+    assert(recovered !== undefined, "a store is restored once");
+    this.#recovered = undefined;
     for (const { change } of recovered.changes) this.#catalog.apply(change);
     const slots = new RestoredSlots();
     const incomplete: number[] = [];
@@ -233,6 +239,16 @@ export class Store implements ShapeStore {
     this.#commits.attach(seq, { type: "partitions", oid, partitions: tree && new Map(tree) });
   }
 
+  recordBehind(keys: readonly StorageKey[], behind: BehindSince | undefined): void {
+    const payload = { keys: [...keys], ...(behind ?? { since: LSN_ZERO, position: LSN_ZERO }) };
+    const seq = this.#commits.record(RecordKind.behind, 0, LSN_ZERO, encodeBehind(payload));
+    this.#commits.attach(seq, { type: "behind", behind: payload });
+  }
+
+  get behind(): ReadonlyMap<number, BehindSince> {
+    return this.#catalog.behind;
+  }
+
   get partitions(): ReadonlyMap<number, PartitionTree> {
     return this.#catalog.partitions;
   }
@@ -260,7 +276,18 @@ export class Store implements ShapeStore {
     slots: Uint32Array,
     count: number,
   ): Seq {
-    return this.#commits.append(lsn, op, body, keys, slots, count) as Seq;
+    return this.#commits.append(lsn, op, body, keys, slots, count, RecordKind.change) as Seq;
+  }
+
+  appendMoved(
+    lsn: Lsn,
+    op: number,
+    body: Uint8Array,
+    keys: Float64Array,
+    slots: Uint32Array,
+    count: number,
+  ): Seq {
+    return this.#commits.append(lsn, op, body, keys, slots, count, RecordKind.moved) as Seq;
   }
 
   commit(lsn: Lsn): void {
@@ -278,6 +305,26 @@ export class Store implements ShapeStore {
 
   openLog(key: StorageKey, slot: LogSlot): ShapeLog {
     return new StoredShapeLog(this.#logSources, key, slot);
+  }
+
+  /** Bytes that were written to the journal and to snapshot files since the start. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
+  /** Bytes of all files of the directory, as the file system tells; some 20 us each. */
+  diskBytes(): Promise<number> {
+    return diskUsage(this.#directory.path);
+  }
+
+  /**
+   * Gives the disk back what no shape needs any more. Resolves when that is done: some 0.5 s for
+   * each segment that has to be written again. What is appended meanwhile waits for at most eight.
+   */
+  async reclaim(): Promise<void> {
+    this.#throwIfClosed();
+    await this.#commits.flushed();
+    await this.#checkpoints.reclaim();
   }
 
   statistics(): StoreStatistics {
@@ -309,7 +356,7 @@ export class Store implements ShapeStore {
       await this.#commits.idle();
       this.#commits.throwIfFailed();
       // Without a restore, what the journal holds beyond the last one is not known here.
-      if (this.#isRestored) await this.#checkpoints.complete();
+      if (this.#recovered === undefined) await this.#checkpoints.finish();
       this.#commits.throwIfFailed();
     } finally {
       await this.#thread.close();
@@ -323,6 +370,7 @@ export class Store implements ShapeStore {
     bounds: SnapshotBounds,
   ): Promise<void> {
     await progress.finish(bounds);
+    if (progress.hasFile) this.#writtenBytes += progress.visibleSize;
     // Removed meanwhile: nobody will ask for it.
     if (this.#snapshots.get(key) !== progress) return;
     const meta = { bounds, chunkEnds: progress.chunkEnds };
@@ -340,6 +388,7 @@ export class Store implements ShapeStore {
   /** A frame is on disk: files its postings; what it does to shapes waits for its transaction. */
   async #settle(frame: FrameBuilder, writtenBytes: number): Promise<void> {
     this.#checkpoints.countBytes(writtenBytes);
+    this.#writtenBytes += writtenBytes;
     await this.#filer.file({
       firstSeq: frame.firstSeq,
       count: frame.count,

@@ -1,12 +1,15 @@
 /** What a shape enters where its template says it is looked up: from its constants, as text. */
 
 import type { AccessBound, AccessEntry } from "../model/access-plan.ts";
-import type {
-  Constants,
-  EntryBound,
-  EntryValue,
-  WhereTemplate,
+import {
+  routedConstants,
+  type Constants,
+  type EntryBound,
+  type EntryGram,
+  type EntryValue,
+  type WhereTemplate,
 } from "../model/shape-definition.ts";
+import { gramOf } from "./grams.ts";
 import { singlePath, splitPattern } from "./hints.ts";
 import { typeNamed } from "./type-table.ts";
 import type { ArrayValue, Json } from "./values/scalar-type.ts";
@@ -14,10 +17,24 @@ import type { ArrayValue, Json } from "./values/scalar-type.ts";
 /** Bytes of a prefix that count (`model/access-plan.ts`). */
 const PREFIX_BYTES_MAX = 8;
 
+/** As long as any id. */
+const UNKNOWN_VIEW = "16777215";
+
+/** The constants of a shape as they are routed, before its views are known, or told to anybody. */
+export function withUnknownViews(where: WhereTemplate, constants: Constants): Constants {
+  const { dependencies = [] } = where.subqueries ?? {};
+  if (dependencies.length === 0) return constants;
+  return routedConstants(
+    where,
+    constants,
+    dependencies.map(() => UNKNOWN_VIEW),
+  );
+}
+
 /**
  * What a shape enters beside its constants: nothing, where the core keeps them as keys.
  *
- * @param constants are asked for only where they are needed.
+ * @param constants as they are routed (`model/subquery.ts`); asked for only where they are needed.
  */
 export function entriesOf(
   where: WhereTemplate | undefined,
@@ -37,6 +54,7 @@ export function accessEntries(where: WhereTemplate, constants: Constants): Acces
     if ("pattern" in recipe) {
       return [{ branch, prefix: cut(splitPattern(constants[recipe.pattern]!).prefix) }];
     }
+    if ("gram" in recipe) return gramEntries(branch, recipe.gram, constants);
     const { lower, upper } = recipe;
     return [
       {
@@ -62,6 +80,17 @@ export function entriesSizeMax(where: WhereTemplate, constants: Constants): numb
     // An element takes a character and a comma at least.
     return sum + 3 * listed + repeated * (1 + listed / 2);
   }, 0);
+}
+
+function gramEntries(
+  branch: number,
+  { index, size, ignoresCase }: EntryGram,
+  constants: Constants,
+): AccessEntry[] {
+  const gram = gramOf(constants[index]!, ignoresCase);
+  const bytes = gram === undefined ? 0 : Buffer.byteLength(gram);
+  if (bytes !== size) return [];
+  return [{ branch, values: gram === undefined ? [] : [gram] }];
 }
 
 function boundOf({ index, isInclusive }: EntryBound, constants: Constants): AccessBound {

@@ -3,6 +3,7 @@
 import type { Access, AccessTerm, EqualityKind, OrderKind } from "../model/access-plan.ts";
 import type { CallNode, Expression, QuantifiedNode } from "../model/expression.ts";
 import type { EntryRecipe, EntryValue } from "../model/shape-definition.ts";
+import { GRAM_SIZES } from "./grams.ts";
 
 /** What a part of a WHERE needs. */
 export interface Candidate {
@@ -50,6 +51,11 @@ const EQUALITY: Readonly<Record<string, EqualityKind>> = {
   time: "time",
 };
 
+/** Of a type that is no array: how its values become keys. Undefined: they do not. */
+export function equalityKindOf(type: string): EqualityKind | undefined {
+  return EQUALITY[type];
+}
+
 const ORDER: Readonly<Record<string, OrderKind>> = {
   int2: "int",
   int4: "int",
@@ -71,13 +77,14 @@ const ORDER: Readonly<Record<string, OrderKind>> = {
 const EXACT_ORDERS: ReadonlySet<OrderKind> = new Set(["int", "date", "time", "timestamp"]);
 
 /** The lower, the fewer shapes a row is expected to reach. */
-const COST = {
+export const COST = {
   equality: 10,
   list: 12,
   path: 14,
   member: 16,
   prefix: 20,
   members: 22,
+  grams: 30,
   range: 40,
   contained: 45,
   isNull: 50,
@@ -149,11 +156,16 @@ function columnOf(expression: Expression): ColumnOperand | undefined {
   if (expression.node === "call" && expression.operation.kind === "cast") {
     const inner = columnOf(expression.args[0]!);
     if (inner === undefined || EQUALITY[inner.type] !== "int") return undefined;
-    if (EQUALITY[expression.type] === "int" && !inner.isWidened) return inner;
+    // A narrowing cast raises an error for some rows; only the residual knows which.
+    if (INTEGER_SIZE[expression.type]! >= INTEGER_SIZE[inner.type]! && !inner.isWidened) {
+      return inner;
+    }
     return expression.type === "numeric" ? { ...inner, isWidened: true } : undefined;
   }
   return undefined;
 }
+
+const INTEGER_SIZE: Readonly<Record<string, number>> = { int2: 2, int4: 4, int8: 8 };
 
 function constantOf(expression: Expression): { index: number; type: string } | undefined {
   return expression.node === "constant" ? expression : undefined;
@@ -193,7 +205,9 @@ function comparison(call: CallNode): Candidate | undefined {
     case ">=":
       return range(name, left!, right!);
     case "~~":
-      return prefix(call);
+      return prefix(call) ?? grams(call, false);
+    case "~~*":
+      return call.hint?.is === "ascii" ? grams(call, true) : undefined;
     case "@>":
       return types[0] === "jsonb" ? contains(call) : elements(call);
     case "&&":
@@ -260,6 +274,26 @@ function prefix({ args: [left, right], hint }: CallNode): Candidate | undefined 
   };
   return { branches: [branch], isExact: hint.is === "begins", cost: COST.prefix };
 }
+
+/** Of a pattern that begins with anything. Which branch a shape is in, its pattern decides. */
+function grams({ args: [left, right] }: CallNode, ignoresCase: boolean): Candidate | undefined {
+  const column = columnOf(left!);
+  const constant = constantOf(right!);
+  if (column === undefined || constant === undefined || column.isWidened) return undefined;
+  if (!TEXTS.has(column.type)) return undefined;
+  const { index } = constant;
+  const branches = GRAM_SIZES.map((size): Branch => {
+    const access: Access = { type: "grams", column: column.column, size, ignoresCase };
+    return { access, recipe: { gram: { index, size, ignoresCase } } };
+  });
+  const rest: Branch = {
+    access: { type: "all" },
+    recipe: { gram: { index, size: 0, ignoresCase } },
+  };
+  return { branches: [...branches, rest], isExact: false, cost: COST.grams };
+}
+
+const TEXTS: ReadonlySet<string> = new Set(["text", "varchar", "name", "bpchar"]);
 
 // --- Arrays --------------------------------------------------------------------------------------
 
@@ -336,7 +370,9 @@ function contained(access: Access, value: EntryValue, column: number): Candidate
 function pathEquality(left: Expression, right: Expression): Candidate | undefined {
   const constant = constantOf(right);
   const found = pathOf(left);
-  if (constant === undefined || found === undefined) return undefined;
+  if (constant === undefined || found === undefined || found.path.length > STEP_COUNT_MAX) {
+    return undefined;
+  }
   const value: EntryValue = { is: "constant", index: constant.index };
   return path(found.column, found.path, value, found.isExact);
 }
@@ -360,7 +396,8 @@ interface JsonPath {
   readonly isExact: boolean;
 }
 
-const LOOKS_LIKE_INDEX = /^[+-]?[0-9]+$/;
+/** `assembly/path-tree.ts` has room for so many. */
+const STEP_COUNT_MAX = 32;
 
 /** Of an expression whose text is that at a path: the last step gives text. */
 function pathOf(expression: Expression): JsonPath | undefined {
@@ -389,13 +426,13 @@ function steps(expression: Expression): JsonPath | undefined {
     if (keys === undefined || /(?:^|,)null(?:,|$)/i.test(keys)) return undefined;
     return { ...before, path: [...before.path, ...keys.split(",")] };
   }
-  const isExact = before.isExact && !LOOKS_LIKE_INDEX.test(key.text);
-  return { column: before.column, path: [...before.path, key.text], isExact };
+  return { ...before, path: [...before.path, key.text] };
 }
 
 function contains({ args: [left, right], hint }: CallNode): Candidate | undefined {
   const constant = constantOf(right!);
   if (left!.node !== "column" || constant === undefined || hint?.is !== "path") return undefined;
+  if (hint.path.length > STEP_COUNT_MAX) return undefined;
   const value: EntryValue = { is: "path", index: constant.index, path: hint.path };
   return path(left.column, hint.path, value, false);
 }

@@ -2,6 +2,7 @@
 
 import type { CollateClause, TypeCast, TypeName as TypeNameNode } from "@pgsql/types";
 import { refuseUntyped } from "./analyse-operators.ts";
+import { collationOfType } from "./collation.ts";
 import { locationOf, namesOf } from "./expression-names.ts";
 import { isUnknown, type Operand } from "./operand.ts";
 import type { Scope } from "./scope.ts";
@@ -31,10 +32,16 @@ export function convertTo(
     throw scope.errorAt(operand.location ?? location, message);
   }
   if (isUnknown(operand) && operand.parameter !== undefined) return converted;
-  const { collation, expression, name } = converted;
-  const keeps = isString(operand.type) && isString(type) && collation !== undefined;
-  const kept = keeps ? { collation } : {};
-  return { type, expression, location: operand.location, name, ...kept };
+  const { expression, name } = converted;
+  const keeps = isUnknown(operand) || (isText(operand.type) && isText(type));
+  const collation = keeps ? converted.collation : collationOfType(type);
+  const collated = collation === undefined ? {} : { collation };
+  return { type, expression, location: operand.location, name, ...collated };
+}
+
+/** Strings and arrays of them have collations, and hand them on to what is made of them. */
+function isText(type: SqlType): boolean {
+  return isString(isArray(type) ? elementOf(type) : type);
 }
 
 function castArray(scope: Scope, arg: TypeCast["arg"] & object, type: SqlType): Operand {
@@ -72,8 +79,7 @@ export function analyseCollate(scope: Scope, { arg, collname, location }: Collat
     throw scope.errorAt(location, message);
   }
   const typed = isUnknown(operand) ? scope.adopt(operand, "text") : operand;
-  const element = isArray(typed.type) ? elementOf(typed.type) : typed.type;
-  if (!isString(element)) {
+  if (!isText(typed.type)) {
     const message = `collations are not supported by type ${typed.type}`;
     throw scope.errorAt(locationOf(arg!) ?? location, message);
   }

@@ -7,9 +7,18 @@ import { arrayTypeOver, commonType } from "./conversions.ts";
 import { namesOf } from "./expression-names.ts";
 import { isUnknown, type Operand } from "./operand.ts";
 import type { Operation } from "./operations/operation.ts";
+import { refersToColumn } from "./references.ts";
 import { isKnown, resolve, type Resolution } from "./resolve.ts";
 import type { Scope } from "./scope.ts";
-import { arrayOf, elementOf, isArray, isUntyped, UNKNOWN, valueTypeOf } from "./sql-types.ts";
+import {
+  arrayOf,
+  elementOf,
+  isArray,
+  isUntyped,
+  UNKNOWN,
+  valueTypeOf,
+  type SqlType,
+} from "./sql-types.ts";
 import { typeNamed } from "./type-table.ts";
 
 export function analyseOperator(scope: Scope, node: A_Expr): Operand {
@@ -177,7 +186,8 @@ function collated(
   { collation: need }: Operation,
   state: CollationState | undefined,
 ): { readonly collation?: "C" } {
-  const isSaid = state?.is === "explicit" || (need === "case" && foldsAsC(state));
+  const isAsked = state?.is === "explicit" || state?.is === "name";
+  const isSaid = isAsked || (need === "case" && foldsAsC(state));
   return need !== undefined && isSaid ? { collation: "C" } : {};
 }
 
@@ -269,17 +279,25 @@ function overArray(
 }
 
 /**
- * `x IN (...)`: constants become one array, whatever their number, so that lists of all lengths
- * share a template; anything else is compared one by one (`transformAExprIn` in `parse_expr.c`).
+ * `x IN (...)`: constants become one array, so that lists of all lengths share a template; anything
+ * else is compared one by one (`transformAExprIn` in `parse_expr.c`). To Postgres a single constant
+ * is anything else, and may meet another operator there than in an array.
  */
 function membership(scope: Scope, node: A_Expr, symbol: string): Operand {
   const { lexpr, rexpr, location } = node;
   const isNegated = symbol === "<>";
   const left = scope.analyse(lexpr!);
-  const members = itemsOf(rexpr!).map((item) => scope.analyse(item));
-  const constants = members.filter(({ expression }) => expression.node === "value");
+  const items = itemsOf(rexpr!);
+  const members = items.map((item) => scope.analyse(item));
+  const constants = members.filter(({ expression }, index) => {
+    return expression.node === "value" && !refersToColumn(items[index]);
+  });
   const common = commonType([left.type, ...constants.map(({ type }) => type)]);
-  const asArray = constants.length > 0 && typeof common === "string" && !isArray(common);
+  const asArray =
+    constants.length > 0 &&
+    typeof common === "string" &&
+    !isArray(common) &&
+    (constants.length > 1 || isComparedAs(symbol, left.type, constants[0]!.type, common));
 
   const tests: Expression[] = [];
   if (asArray) {
@@ -288,12 +306,19 @@ function membership(scope: Scope, node: A_Expr, symbol: string): Operand {
     tests.push(overArray(scope, symbol, which, left, array, location, true).expression);
   }
   for (const member of members) {
-    if (asArray && member.expression.node === "value") continue;
+    if (asArray && constants.includes(member)) continue;
     tests.push(binaryCall(scope, symbol, [left, member], location).expression);
   }
   const expression: Expression =
     tests.length === 1 ? tests[0]! : { node: isNegated ? "and" : "or", args: tests };
   return boolean(expression, location, "IN");
+}
+
+/** Whether a value of one type is compared by the operator that is for the other. */
+function isComparedAs(symbol: string, left: SqlType, type: SqlType, other: SqlType): boolean {
+  const plain = resolve("binary", symbol, [left, type]);
+  const common = resolve("binary", symbol, [left, other]);
+  return plain?.operation === common?.operation && plain?.types[1] === common?.types[1];
 }
 
 function itemsOf(list: Node): readonly Node[] {

@@ -13,16 +13,20 @@ import type { Table } from "../model/table.ts";
 import { analyseArray, analyseSubscripts } from "./analyse-arrays.ts";
 import { analyseChoice, analyseFunction } from "./analyse-calls.ts";
 import { analyseCast, analyseCollate } from "./analyse-casts.ts";
+import { analyseMembership } from "./analyse-membership.ts";
 import { analyseOperator } from "./analyse-operators.ts";
 import { nodeName } from "./expression-names.ts";
+import type { Literal } from "./literals.ts";
 import { isUnknown, type Operand } from "./operand.ts";
 import { invalidWhere, type WhereClause } from "./parser.ts";
 import { checkReferences, columnIndexOf } from "./references.ts";
 import { Scope, type WhereFacts } from "./scope.ts";
+import { refuseBuriedMemberships, type FoundSubselect } from "./subselect.ts";
 import { isUntyped, typeOfColumn, UNKNOWN, valueTypeOf } from "./sql-types.ts";
 
 /**
  * REQUIRES: `parameters` are those of `readParameters`.
+ * @param literals of the clause, to be traced to the constants that they become.
  * @throws {InvalidParameter} naming `where`, with the texts of protocol 3.3 and 13.7.
  */
 export function analyseWhere(
@@ -30,17 +34,24 @@ export function analyseWhere(
   table: Table,
   parameters: readonly string[],
   facts: WhereFacts,
+  literals: readonly Literal[] = [],
 ): Analysis {
   checkReferences(clause, table, parameters.length);
-  const scope = new Scope(clause.text, table, parameters, facts, analyse);
+  refuseBuriedMemberships(clause);
+  const scope = new Scope(clause.text, table, { parameters, literals }, facts, analyse);
   const { expression } = condition(scope, clause.expression, "WHERE");
-  return { expression, parameterCount: scope.parameterCount };
+  const { parameterCount, literalCount, subselects } = scope;
+  return { expression, subselects, parameterCount, literalCount };
 }
 
 export interface Analysis {
   readonly expression: Expression;
+  /** Of the memberships in it, by their `dependency`. */
+  readonly subselects: readonly FoundSubselect[];
   /** How often the meaning asked for the value of a parameter. */
   readonly parameterCount: number;
+  /** And of one of `literals`. */
+  readonly literalCount: number;
 }
 
 /** Where a condition stands, which decides what is said when it is no boolean. */
@@ -80,18 +91,12 @@ function analyse(scope: Scope, node: Node): Operand {
   if ("A_ArrayExpr" in node) return analyseArray(scope, node.A_ArrayExpr);
   if ("A_Indirection" in node) return analyseSubscripts(scope, node.A_Indirection);
   if ("CollateClause" in node) return analyseCollate(scope, node.CollateClause);
+  if ("SubLink" in node) return analyseMembership(scope, node.SubLink);
   throw refused(scope, node);
 }
 
 function refused(scope: Scope, node: Node): Error {
   const { location } = Object.values(node)[0] as { location?: number };
-  if ("SubLink" in node) {
-    const isIn = node.SubLink.subLinkType === "ANY_SUBLINK" && node.SubLink.operName === undefined;
-    const message = isIn
-      ? "subqueries are not supported yet"
-      : "only `value IN (SELECT ...)` sublinks are supported right now";
-    return scope.errorAt(location, message);
-  }
   return scope.errorAt(location, `${nodeName(node)} is not supported in this context`);
 }
 
@@ -126,19 +131,13 @@ function reference(scope: Scope, node: ColumnRef): Operand {
   const index = columnIndexOf(scope.table, node);
   const column = scope.table.columns[index]!;
   const { location } = node;
-  const { name, generated } = column;
-  const isSent =
-    generated === undefined || (generated === "stored" && scope.facts.publishesGeneratedColumns);
-  if (!isSent) {
-    const why = "generated columns are not replicated";
-    throw scope.errorAt(location, `the column ${name} cannot be filtered by: ${why}`);
-  }
+  scope.checkReplicated(column, location);
   const type = typeOfColumn(column);
   const valueType = isUntyped(type) ? null : valueTypeOf(type);
   const expression: Expression = { node: "column", column: index, type: valueType };
   const hasCollation = column.collation !== undefined || !column.hasByteEquality;
   const collation = hasCollation ? { collation: { is: "implicit" as const, column } } : {};
-  return { type, expression, location, name: `reference ${name}`, ...collation };
+  return { type, expression, location, name: `reference ${column.name}`, ...collation };
 }
 
 // --- Conditions ----------------------------------------------------------------------------------

@@ -3,18 +3,27 @@
  * it decides whether a comparison of bytes is the comparison that Postgres makes.
  *
  *     explicit   COLLATE "C" in the clause: bytes
- *     implicit   of a column; two columns of different collations have none in common
- *     default    the database's, of constants and of columns that have no other
+ *     implicit   of a column, and "C" of a constant of type name; two different ones have none in
+ *                common
+ *     default    the database's, of other constants and of columns that have no other
  */
 
 import type { Table, TableColumn } from "../model/table.ts";
 import type { CollationNeed } from "./operations/operation.ts";
+import { elementOf, isArray, type SqlType } from "./sql-types.ts";
 
 export type CollationState =
   | { readonly is: "explicit" }
   | { readonly is: "implicit"; readonly column: TableColumn }
-  /** Of the two columns that have different ones. */
-  | { readonly is: "conflict"; readonly columns: readonly [string, string] };
+  /** Of a constant, or of what had no collation before it became a name. */
+  | { readonly is: "name" }
+  /** Of the two operands that have different ones. */
+  | { readonly is: "conflict"; readonly operands: readonly [string, string] };
+
+/** That of a value of this type that nothing with a collation has gone into. */
+export function collationOfType(type: SqlType): CollationState | undefined {
+  return (isArray(type) ? elementOf(type) : type) === "name" ? { is: "name" } : undefined;
+}
 
 /** That of an expression made of others; undefined is the default of the database. */
 export function derive(
@@ -24,24 +33,38 @@ export function derive(
   for (const state of states) {
     if (state === undefined || derived?.is === "explicit") continue;
     if (derived === undefined || state.is === "explicit") derived = state;
-    else if (derived.is === "implicit" && state.is === "implicit") derived = meet(derived, state);
+    else if (derived.is !== "conflict" && state.is !== "conflict") derived = meet(derived, state);
   }
   return derived;
 }
 
-type Implicit = Extract<CollationState, { is: "implicit" }>;
+type Implicit = Extract<CollationState, { is: "implicit" | "name" }>;
 
 function meet(one: Implicit, other: Implicit): CollationState {
-  const a = one.column.collation;
-  const b = other.column.collation;
-  if (a?.name === b?.name || b?.isDefault !== false) return one;
-  if (a?.isDefault !== false) return other;
-  return { is: "conflict", columns: [one.column.name, other.column.name] };
+  const a = nonDefault(one);
+  const b = nonDefault(other);
+  if (a === b) return one.is === "name" ? other : one;
+  if (b === undefined) return one;
+  if (a === undefined) return other;
+  return { is: "conflict", operands: [describe(one), describe(other)] };
+}
+
+/** The name of a collation that is not the database's. */
+function nonDefault(state: Implicit): string | undefined {
+  if (state.is === "name") return "C";
+  const { collation } = state.column;
+  return collation?.isDefault === false ? collation.name : undefined;
+}
+
+function describe(state: Implicit): string {
+  return state.is === "name"
+    ? "a constant of type name"
+    : `the column ${JSON.stringify(state.column.name)}`;
 }
 
 /** Which letters are folded: those of the database's mapping or those of ASCII. */
 export function foldsAsC(state: CollationState | undefined): boolean {
-  if (state?.is === "explicit") return true;
+  if (state?.is === "explicit" || state?.is === "name") return true;
   return state?.is === "implicit" && isC(state.column);
 }
 
@@ -55,10 +78,10 @@ export function refusal(
   state: CollationState | undefined,
   table: Pick<Table, "columns">,
 ): string | undefined {
-  if (state?.is === "explicit") return undefined;
+  if (state?.is === "explicit" || state?.is === "name") return undefined;
   if (state?.is === "conflict") {
-    const [one, other] = state.columns.map((name) => JSON.stringify(name));
-    return `the columns ${one!} and ${other!} have different collations; ${ADVICE}`;
+    const [one, other] = state.operands;
+    return `${one} and ${other} have different collations; ${ADVICE}`;
   }
   if (state === undefined) {
     if (need !== "order" || defaultHasByteOrder(table)) return undefined;

@@ -6,25 +6,25 @@
  */
 
 import { InvalidParameter } from "../lib/errors.ts";
-import type {
-  Constants,
-  LogMode,
-  ReplicaMode,
-  ShapeDefinition,
-  ShapeTemplate,
-  WhereTemplate,
+import {
+  tablesOf,
+  type Constants,
+  type LogMode,
+  type ReplicaMode,
+  type ShapeDefinition,
+  type ShapeTemplate,
+  type WhereTemplate,
 } from "../model/shape-definition.ts";
 import type { Table } from "../model/table.ts";
-import { entriesSizeMax } from "./access-entries.ts";
-import { analyseWhere } from "./analyse.ts";
+import { entriesSizeMax, withUnknownViews } from "./access-entries.ts";
 import { selectColumns, type ColumnList } from "./column-selection.ts";
-import { DefinitionCache } from "./definition-cache.ts";
-import { normalise } from "./normalise.ts";
+import { defineWhere, type DefinedWhere } from "./define-where.ts";
+import { areLiteralsTraced, DefinitionCache, isTraced, NO_TRACES } from "./definition-cache.ts";
+import { liftLiterals, type LiftedText, type Literal } from "./literals.ts";
 import { readParameters } from "./parameters.ts";
 import { parseWhere } from "./parser.ts";
 import type { WhereFacts } from "./scope.ts";
 import { templateText } from "./template-text.ts";
-import { liftWhere, type LiftedWhere } from "./where-template.ts";
 
 /** The parameters of protocol 2.1 that define a shape on a table that is known, not yet checked. */
 export interface ShapeRequest {
@@ -59,12 +59,14 @@ export function defineShape(
   facts: WhereFacts = NO_FACTS,
 ): ShapeDefinition {
   const parameters = numberedParameters(request);
-  const key = keyOf(request, facts, parameters);
-  const known = definitions.find(table, key, parameters ?? []);
-  if (known !== undefined && isSmall(known.template.where, known.constants)) return known;
+  const lifted = request.where === undefined ? undefined : liftLiterals(request.where);
+  const known = findKnown(table, request, facts, { parameters, lifted });
+  if (known !== undefined) return known;
 
+  const literals = lifted?.literals ?? [];
   const columns = columnsOf(table, request, facts);
-  const filter = request.where === undefined ? undefined : readWhere(table, request, facts);
+  const filter =
+    request.where === undefined ? undefined : readWhere(table, request, facts, literals);
   const parts: Omit<ShapeTemplate, "text"> = {
     table,
     where: filter?.lifted?.where,
@@ -77,9 +79,48 @@ export function defineShape(
     template: { text: templateText(parts), ...parts },
     constants: filter?.lifted?.constants ?? [],
   };
-  const sources = filter?.lifted?.sources ?? [];
-  definitions.add(table, key, definition, sources, filter?.parameterCount ?? 0);
+  const traces = filter?.traces ?? NO_TRACES;
+  const given = parameters?.length ?? 0;
+  if (isTraced(traces, given)) {
+    const isForm = lifted !== undefined && areLiteralsTraced(traces, given, literals.length);
+    const clause = isForm ? lifted.form : request.where;
+    definitions.add(table, keyOf(request, clause, facts, parameters), definition, traces.sources);
+  }
   return definition;
+}
+
+/** What a request says beside its text. Undefined parameters: they are in disorder. */
+interface Said {
+  readonly parameters: readonly string[] | undefined;
+  readonly lifted: LiftedText | undefined;
+}
+
+/** By the form of the clause, or by the clause. */
+function findKnown(
+  table: Table,
+  request: ShapeRequest,
+  facts: WhereFacts,
+  { parameters, lifted }: Said,
+): ShapeDefinition | undefined {
+  const values = parameters ?? [];
+  const find = (clause: string | undefined, given: readonly string[]) => {
+    const known = definitions.find(table, keyOf(request, clause, facts, parameters), given);
+    const isSame = known !== undefined && restsOn(known.template, facts.innerTables);
+    return isSame && isSmall(known.template.where, known.constants) ? known : undefined;
+  };
+  if (lifted !== undefined) {
+    const texts = lifted.literals.map(({ text }) => text);
+    const known = find(lifted.form, [...values, ...texts]);
+    if (known !== undefined) return known;
+  }
+  return find(request.where, values);
+}
+
+/** Whether its subselects are about these very tables. */
+function restsOn(template: ShapeTemplate, innerTables: readonly Table[] = []): boolean {
+  const { table, where } = template;
+  if (where?.subqueries === undefined) return true;
+  return tablesOf(template).every((each) => each === table || innerTables.includes(each));
 }
 
 /** Undefined: they are in disorder, which is not the first thing to complain of. */
@@ -92,15 +133,16 @@ function numberedParameters({ where, params }: ShapeRequest): readonly string[] 
   }
 }
 
-/** All that decides on the template, except for the values of parameters. */
+/** All that decides on the template, except for values. */
 function keyOf(
-  { where, columns, queryableColumns, replica, log }: ShapeRequest,
+  { columns, queryableColumns, replica, log }: ShapeRequest,
+  clause: string | undefined,
   { publishesGeneratedColumns, caseMapping }: WhereFacts,
   parameters: readonly string[] | undefined,
 ): string {
   const facts = [publishesGeneratedColumns, caseMapping !== undefined];
   const count = parameters?.length ?? -1;
-  return JSON.stringify([where, count, columns, queryableColumns, replica, log, facts]);
+  return JSON.stringify([clause, count, columns, queryableColumns, replica, log, facts]);
 }
 
 function columnsOf(
@@ -111,27 +153,29 @@ function columnsOf(
   return selectColumns(table, { columns, queryableColumns, publishesGeneratedColumns });
 }
 
-interface ReadWhere {
-  /** Undefined: the clause is true of every row. */
-  readonly lifted: LiftedWhere | undefined;
-  readonly parameterCount: number;
-}
-
-function readWhere(table: Table, { where, params }: ShapeRequest, facts: WhereFacts): ReadWhere {
+function readWhere(
+  table: Table,
+  { where, params }: ShapeRequest,
+  facts: WhereFacts,
+  literals: readonly Literal[],
+): DefinedWhere {
   const clause = parseWhere(where!);
   const parameters = readParameters(params);
-  const { expression, parameterCount } = analyseWhere(clause, table, parameters, facts);
-  const lifted = liftWhere(normalise(expression, facts), table);
+  const defined = defineWhere(clause, table, { parameters, literals }, facts);
+  const { lifted } = defined;
   if (lifted !== undefined && !isSmall(lifted.where, lifted.constants)) {
     const limit = `bigger than maximum size of ${CONSTANTS_SIZE_MAX} bytes`;
     const reason = `the constants are ${limit}, or a long list stands beside a long text`;
     throw new InvalidParameter("params", reason);
   }
-  return { lifted, parameterCount };
+  return defined;
 }
 
 function isSmall(where: WhereTemplate | undefined, constants: Constants): boolean {
   const size = constants.reduce((sum, constant) => sum + Buffer.byteLength(constant), 0);
   if (size > CONSTANTS_SIZE_MAX) return false;
-  return where === undefined || entriesSizeMax(where, constants) <= ENTRIES_SIZE_MAX;
+  return (
+    where === undefined ||
+    entriesSizeMax(where, withUnknownViews(where, constants)) <= ENTRIES_SIZE_MAX
+  );
 }

@@ -62,6 +62,8 @@ export function compile(expression: Expression, facts: EvaluationFacts): Compute
         { isTrue: true, isFalse: false, isUnknown: null }[expression.node],
         expression.isNegated,
       );
+    case "membership":
+      throw new Error("a membership is judged by `dependent-filter.ts`, which knows the views");
     default:
       return compileValue(expression, facts);
   }

@@ -5,22 +5,27 @@
 
 import type { Access } from "../model/access-plan.ts";
 import type {
+  ExplainedLiteral,
+  ExplainedSubqueries,
   Explanation,
   IndexUse,
   PartResult,
   RowExplanation,
   ShapeClass,
 } from "../model/explanation.ts";
-import type { Expression } from "../model/expression.ts";
+import { membershipsOf, type Expression } from "../model/expression.ts";
 import type { RowReader } from "../model/row-filter.ts";
 import {
+  sqlOf,
   whereSql,
   type Constants,
+  type Dependency,
   type ShapeDefinition,
   type WhereTemplate,
 } from "../model/shape-definition.ts";
-import { quoteIdentifier, type Table } from "../model/table.ts";
-import { accessEntries } from "./access-entries.ts";
+import type { Literal } from "../model/subquery.ts";
+import { quoteIdentifier, quoteTable, type Table } from "../model/table.ts";
+import { accessEntries, withUnknownViews } from "./access-entries.ts";
 import { compile, emptyFrame, type EvaluationFacts } from "./evaluate.ts";
 import { toSql } from "./to-sql.ts";
 import { EvaluationError } from "./values/errors.ts";
@@ -46,6 +51,7 @@ export function explainShape(
     indexes: indexesOf(where, constants, table),
     isExact,
     residual: isExact ? null : sql,
+    ...explainSubqueries(where, constants, table),
     ...(row === undefined ? {} : { row: explainRow(where, constants, table, facts, row) }),
   };
 }
@@ -56,12 +62,13 @@ export function classOf(where: WhereTemplate | undefined): ShapeClass {
   const [first, ...others] = where.plan.branches;
   if (first === undefined) return "nothing";
   if (first.type === "all") return "scan";
-  if (others.length > 0) return "union";
+  if (others.some(({ type }) => type !== first.type && type !== "all")) return "union";
+  if (others.length > 0) return first.type === "grams" ? "grams" : "union";
   return "pattern" in where.entries[0]! ? "prefix" : first.type;
 }
 
 function indexesOf(where: WhereTemplate, constants: Constants, table: Table): IndexUse[] {
-  const entries = accessEntries(where, constants);
+  const entries = accessEntries(where, withUnknownViews(where, constants));
   return where.plan.branches.map((access, branch) => ({
     index: describe(access, table),
     entryCount: entries.filter((entry) => entry.branch === branch).length,
@@ -83,10 +90,66 @@ function describe(access: Access, table: Table): string {
       return (
         `path ${access.path.map((key) => JSON.stringify(key)).join(".")} of ` + name(access.column)
       );
+    case "subquery":
+      return `subqueries over ${access.terms.map(({ column }) => name(column)).join(", ")}`;
+    case "grams":
+      return `runs of ${access.size} bytes of ${name(access.column)}`;
     case "all":
       return "none: every row of the table is looked at";
   }
 }
+
+// --- Subqueries ----------------------------------------------------------------------------------
+
+function explainSubqueries(
+  where: WhereTemplate,
+  constants: Constants,
+  table: Table,
+): { readonly subqueries?: ExplainedSubqueries } {
+  if (where.subqueries === undefined) return {};
+  const { dependencies, literals, disjuncts } = where.subqueries;
+  const explained = literals.map((literal): ExplainedLiteral => {
+    const isMembership = literal.is === "membership";
+    return {
+      sql: partSql(expressionOf(literal), where, table, constants),
+      dependency: isMembership ? literal.dependency : null,
+      isProbed: isMembership && isProbed(where, literal.dependency, literal.columns),
+    };
+  });
+  const selects = dependencies.map((dependency) => selectSql(dependency, constants));
+  return { subqueries: { dependencies: selects, literals: explained, disjuncts } };
+}
+
+function expressionOf(literal: Literal): Expression {
+  if (literal.is === "condition") return literal.condition;
+  const { dependency, columns, isNegated } = literal;
+  return { node: "membership", dependency, columns, isNegated };
+}
+
+function isProbed({ plan }: WhereTemplate, dependency: number, columns: readonly number[]) {
+  return plan.branches.some((access) => {
+    if (access.type !== "subquery" || access.dependency !== dependency) return false;
+    return access.terms.every(({ column }, place) => column === columns[place]);
+  });
+}
+
+function selectSql(
+  { template: { table, where, projection }, firstConstant }: Dependency,
+  constants: Constants,
+): string {
+  const names = projection.map((index) => quoteIdentifier(table.columns[index]!.name));
+  const condition =
+    where === undefined
+      ? ""
+      : ` WHERE ${sqlOf(where.sql, (index) => quoted(constants[firstConstant + index]!))}`;
+  return `SELECT ${names.join(", ")} FROM ${quoteTable(table)}${condition}`;
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+// --- Rows ----------------------------------------------------------------------------------------
 
 function explainRow(
   where: WhereTemplate,
@@ -99,19 +162,29 @@ function explainRow(
   const { expression } = where;
   const parts = expression.node === "and" ? expression.args : [expression];
   const explained = parts.map((part) => ({
-    sql: partSql(part, table, constants),
-    result: evaluate(part, reader, constants, facts),
+    sql: partSql(part, where, table, constants),
+    result: membershipsOf(part).length === 0 ? evaluate(part, reader, constants, facts) : UNKNOWN,
   }));
-  return { matches: explained.every(({ result }) => result === "true"), parts: explained };
+  return { matches: outcomeOf(explained.map(({ result }) => result)), parts: explained };
+}
+
+const UNKNOWN = "unknown";
+
+function outcomeOf(results: readonly PartResult[]): boolean | null {
+  const left = results.filter((result) => result !== "true");
+  if (left.length === 0) return true;
+  return left.every((result) => result === UNKNOWN) ? null : false;
 }
 
 /** With the constants in place, for reading. */
-function partSql(part: Expression, table: Table, constants: Constants): string {
-  return toSql(part, table)
-    .map((piece) => {
-      return typeof piece === "string" ? piece : `'${constants[piece]!.replaceAll("'", "''")}'`;
-    })
-    .join("");
+function partSql(
+  part: Expression,
+  { subqueries }: WhereTemplate,
+  table: Table,
+  constants: Constants,
+): string {
+  const pieces = toSql(part, table, subqueries?.dependencies);
+  return sqlOf(pieces, (index) => quoted(constants[index]!));
 }
 
 function evaluate(

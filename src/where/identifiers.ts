@@ -12,6 +12,15 @@ export interface RelationName {
   readonly name: string;
 }
 
+/** Of a table that is none, or none that can be followed (protocol 3.3). */
+export function noSuchTable({ schema, name }: RelationName): InvalidParameter {
+  return new InvalidParameter(
+    "table",
+    `Table "${schema}"."${name}" does not exist. If the table name contains capitals or special ` +
+      "characters you must quote it.",
+  );
+}
+
 /** Postgres' `NAMEDATALEN` less one. */
 const IDENTIFIER_SIZE_MAX = 63;
 const SCHEMA_DEFAULT = "public";

@@ -8,7 +8,12 @@
  * the first row is evaluated (`time-zone-names.ts`).
  */
 
-import { childrenOf, withChildren, type Expression } from "../model/expression.ts";
+import {
+  childrenOf,
+  withChildren,
+  type Expression,
+  type ValueSource,
+} from "../model/expression.ts";
 import { isTimeZoneName } from "./time-zone-names.ts";
 
 export interface Lifted {
@@ -20,8 +25,8 @@ export interface Lifted {
 }
 
 export interface ConstantSource {
-  /** The n of `$n`; undefined for a constant that stands in the clause. */
-  readonly parameter: number | undefined;
+  /** Undefined: it is the same whatever the request's values. */
+  readonly value: ValueSource | undefined;
   readonly type: string;
 }
 
@@ -30,10 +35,10 @@ export function lift(expression: Expression): Lifted {
   const sources: ConstantSource[] = [];
   const visit = (node: Expression, isKept: boolean): Expression => {
     if (node.node === "value") {
-      const { type, text, parameter } = node;
+      const { type, text, source } = node;
       if (text === null || isKept) return { node: "value", type, text };
       constants.push(text);
-      sources.push({ parameter, type });
+      sources.push({ value: source, type });
       return { node: "constant", type: node.type, index: constants.length - 1 };
     }
     const children = childrenOf(node).map((child, index) =>

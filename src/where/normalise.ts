@@ -77,6 +77,8 @@ function push(
     case "any":
     case "all":
       return quantified(expression, isNegated, isLoose);
+    case "membership":
+      return { ...expression, isNegated: expression.isNegated !== isNegated };
     default:
       return negated(inside(expression, facts), isNegated);
   }
@@ -217,6 +219,7 @@ function booleanEquality(call: CallNode, isNegated: boolean): Expression | undef
   const [left, right] = call.args;
   if (args[0] !== "bool" || (name !== "=" && name !== "<>")) return undefined;
   if (left!.node !== "column" || right!.node !== "value") return undefined;
+  if (right.text === null) return FALSE; // It was no constant before NOT was pushed down in it.
   const isSame = (name === "=") !== isNegated;
   return equality(left, (right.text === "t") === isSame);
 }

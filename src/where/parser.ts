@@ -57,6 +57,11 @@ export function errorAt(text: string, location: number | undefined, message: str
   return invalidWhere(`At location ${Array.from(before).length}: ${message}`);
 }
 
+/** Where the parser says something is that begins at `index` of a clause. */
+export function locationIn(text: string, index: number): number {
+  return WRAPPER.length + Buffer.byteLength(text.slice(0, index));
+}
+
 export function invalidWhere(message: string): InvalidParameter {
   return new InvalidParameter("where", message);
 }

@@ -11,9 +11,16 @@
  */
 
 import type { Access, AccessPlan, AccessTerm, PatternTest } from "../model/access-plan.ts";
-import type { Expression } from "../model/expression.ts";
-import type { EntryRecipe, EntryValue } from "../model/shape-definition.ts";
-import { accessesOf, type Candidate, type Recipe, type Term } from "./access-of.ts";
+import { membershipsOf, type Expression, type MembershipNode } from "../model/expression.ts";
+import type { Dependency, EntryRecipe, EntryValue } from "../model/shape-definition.ts";
+import {
+  accessesOf,
+  COST,
+  type Branch,
+  type Candidate,
+  type Recipe,
+  type Term,
+} from "./access-of.ts";
 
 export interface Plan {
   readonly plan: AccessPlan;
@@ -33,11 +40,15 @@ const EVERY_ROW: Candidate = {
   cost: COST_OF_ALL,
 };
 
-/** REQUIRES: constants are lifted. */
-export function planAccess(expression: Expression): Plan {
-  const conjunction = planConjunction(expression);
+/**
+ * REQUIRES: constants are lifted.
+ *
+ * @param dependencies of which the expression has memberships.
+ */
+export function planAccess(expression: Expression, dependencies: readonly Dependency[] = []): Plan {
+  const conjunction = dependencies.length === 0 ? planConjunction(expression) : undefined;
   if (conjunction !== undefined) return conjunction;
-  const { branches, isExact } = candidateOf(expression);
+  const { branches, isExact } = candidateOf(expression, dependencies);
   const accesses: Access[] = [];
   const positions = new Map<string, number>();
   const entries = branches.map(({ access, recipe }): EntryRecipe => {
@@ -49,10 +60,53 @@ export function planAccess(expression: Expression): Plan {
     }
     return { branch, ...recipe };
   });
+  const listed = planListed(expression, dependencies, positions);
   const pattern = patternOf(expression);
   return {
-    plan: { branches: accesses, isExact, ...(pattern === undefined ? {} : { pattern }) },
-    entries,
+    plan: {
+      branches: accesses,
+      ...(listed.length === 0 ? {} : { listed: listed.map(({ access }) => access) }),
+      isExact,
+      ...(pattern === undefined ? {} : { pattern }),
+    },
+    entries: [
+      ...withoutRepetition(entries),
+      ...listed.map(({ recipe }, index) => ({ branch: accesses.length + index, ...recipe })),
+    ],
+  };
+}
+
+/** A membership that stands in two disjuncts has one entry. */
+function withoutRepetition(entries: readonly EntryRecipe[]): readonly EntryRecipe[] {
+  return [...new Map(entries.map((entry) => [JSON.stringify(entry), entry])).values()];
+}
+
+/** Shapes are found by their views in any case: a value that moves is looked up there. */
+function planListed(
+  expression: Expression,
+  dependencies: readonly Dependency[],
+  probed: ReadonlyMap<string, number>,
+): readonly Branch[] {
+  const listed = new Map<string, Branch>();
+  for (const membership of membershipsOf(expression)) {
+    const branch = branchOf(membership, dependencies);
+    const key = JSON.stringify(branch.access);
+    if (!probed.has(key)) listed.set(key, branch);
+  }
+  return [...listed.values()];
+}
+
+/** Its entry is the view, which is routed behind the constants of the WHERE itself. */
+function branchOf(
+  { dependency, columns }: MembershipNode,
+  dependencies: readonly Dependency[],
+): Branch {
+  const { kinds } = dependencies[dependency]!;
+  const terms = columns.map((column, place) => ({ column, kind: kinds[place]! }));
+  const index = dependencies[0]!.firstConstant + dependency;
+  return {
+    access: { type: "subquery", terms, dependency },
+    recipe: { values: [{ is: "constant", index }] },
   };
 }
 
@@ -60,10 +114,10 @@ export function planAccess(expression: Expression): Plan {
 function planConjunction(expression: Expression): Plan | undefined {
   const parts = expression.node === "and" ? expression.args : [expression];
   const terms = parts.map((part, index): AccessTerm | undefined => {
-    const term = candidateOf(part).term;
+    const { term, isExact } = candidateOf(part, []);
     const isPlain =
       term !== undefined &&
-      candidateOf(part).isExact &&
+      isExact &&
       COMPACT_KINDS.has(term.kind) &&
       term.value.is === "constant" &&
       term.value.index === index;
@@ -86,12 +140,17 @@ function areSorted(terms: readonly (AccessTerm | undefined)[]): terms is readonl
 
 const COMPACT_KINDS: ReadonlySet<string> = new Set(["int", "uuid", "text"]);
 
-function candidateOf(expression: Expression): Candidate {
+function candidateOf(expression: Expression, dependencies: readonly Dependency[]): Candidate {
   switch (expression.node) {
     case "and":
-      return intersection(expression.args.map(candidateOf));
+      return intersection(expression.args.map((arg) => candidateOf(arg, dependencies)));
     case "or":
-      return union(expression.args.map(candidateOf));
+      return union(expression.args.map((arg) => candidateOf(arg, dependencies)));
+    case "membership":
+      // What is not in a view is nearly everything.
+      return expression.isNegated
+        ? EVERY_ROW
+        : { branches: [branchOf(expression, dependencies)], isExact: true, cost: COST.list };
     case "value":
       // The root is FALSE; TRUE is no WHERE at all.
       return { branches: [], isExact: true, cost: 0 };

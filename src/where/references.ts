@@ -25,6 +25,14 @@ export function checkReferences(clause: WhereClause, table: Table, parameterCoun
   visit(clause.expression);
 }
 
+/** Whether there is a column in it, be it in a place where its value makes no difference. */
+export function refersToColumn(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).some(([name, member]) => {
+    return name === "ColumnRef" || refersToColumn(member);
+  });
+}
+
 /** Index into `table.columns`, or -1. Only bare names refer to columns (protocol 13.2). */
 export function columnIndexOf(table: Table, reference: ColumnRef): number {
   const names = (reference.fields ?? []).map(nameOf);

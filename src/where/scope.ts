@@ -9,14 +9,17 @@
 
 import type { Node } from "@pgsql/types";
 import type { CaseMapping } from "../model/case-mapping.ts";
-import type { Expression } from "../model/expression.ts";
-import type { Table } from "../model/table.ts";
+import type { Expression, ValueSource } from "../model/expression.ts";
+import type { Table, TableColumn } from "../model/table.ts";
 import type { TimeZones } from "../model/time-zone.ts";
+import { collationOfType } from "./collation.ts";
 import { pathway, type Pathway } from "./conversions.ts";
 import { evaluateConstant } from "./evaluate.ts";
+import type { Literal } from "./literals.ts";
 import { constantText, isUnknown, type Operand } from "./operand.ts";
 import type { CastContext, Operation } from "./operations/operation.ts";
-import { errorAt } from "./parser.ts";
+import { errorAt, locationIn } from "./parser.ts";
+import type { FoundSubselect } from "./subselect.ts";
 import { UNKNOWN, valueTypeOf, type SqlType } from "./sql-types.ts";
 import { inputTypeNamed, typeNamed } from "./type-table.ts";
 import { EvaluationError } from "./values/errors.ts";
@@ -30,6 +33,8 @@ export interface WhereFacts {
   readonly caseMapping?: CaseMapping | undefined;
   /** Undefined: names of time zones are refused. */
   readonly timeZones?: TimeZones | undefined;
+  /** Those of subselects, see `subselectTables`. One that is missing does not exist. */
+  readonly innerTables?: readonly Table[];
   /**
    * The clause is for Postgres alone (protocol 12): nothing of it is computed, and whatever has a
    * meaning there is allowed.
@@ -37,30 +42,43 @@ export interface WhereFacts {
   readonly isForPostgres?: boolean;
 }
 
+/** What a clause is given beside its text, or says itself. */
+export interface RequestValues {
+  readonly parameters: readonly string[];
+  readonly literals: readonly Literal[];
+}
+
 export class Scope {
   readonly table: Table;
   readonly facts: WhereFacts;
-  readonly #text: string;
+  readonly text: string;
+  /** In the order in which they are met; a membership has the index of its subselect. */
+  readonly subselects: FoundSubselect[] = [];
   readonly #parameters: readonly string[];
+  /** By their places, as the parser tells them. */
+  readonly #literals: ReadonlyMap<number, ValueSource>;
   readonly #analyse: (scope: Scope, node: Node) => Operand;
   /** How often a parameter was read. */
   parameterCount = 0;
+  /** How often one of the literals was. */
+  literalCount = 0;
   readonly #parameterTypes = new Map<number, SqlType>();
 
   /**
-   * @param parameters of which every one that the clause refers to is there.
+   * @param values of which every parameter that the clause refers to is there.
    * @param analyse any part of the clause; handed in because it needs this class itself.
    */
   constructor(
     text: string,
     table: Table,
-    parameters: readonly string[],
+    { parameters, literals }: RequestValues,
     facts: WhereFacts,
     analyse: (scope: Scope, node: Node) => Operand,
   ) {
-    this.#text = text;
+    this.text = text;
     this.table = table;
     this.#parameters = parameters;
+    this.#literals = sourcesByPlace(text, literals, parameters.length);
     this.facts = facts;
     this.#analyse = analyse;
   }
@@ -71,17 +89,31 @@ export class Scope {
 
   /** @param location in bytes of the wrapped text. */
   errorAt(location: number | undefined, message: string): Error {
-    return errorAt(this.#text, location, message);
+    return errorAt(this.text, location, message);
+  }
+
+  /** @throws {InvalidParameter} changes of the column are not sent. */
+  checkReplicated({ name, generated }: TableColumn, location: number | undefined): void {
+    if (generated === undefined) return;
+    if (generated === "stored" && this.facts.publishesGeneratedColumns) return;
+    const why = "generated columns are not replicated";
+    throw this.errorAt(location, `the column ${name} cannot be filtered by: ${why}`);
   }
 
   literal(text: string | null, type: SqlType, location: number | undefined): Operand {
-    return { type, expression: { node: "value", type, text }, location, name: "constant" };
+    const source = location === undefined ? undefined : this.#literals.get(location);
+    if (source !== undefined) this.literalCount += 1;
+    const expression: Expression = { node: "value", type, text, ...traced(source) };
+    return { type, expression, location, name: "constant" };
   }
 
   parameter(number: number, location: number | undefined): Operand {
     this.parameterCount += 1;
-    const operand = this.literal(this.#parameters[number - 1]!, UNKNOWN, location);
+    const source = { index: number - 1 };
+    const text = this.#parameters[number - 1]!;
+    const expression: Expression = { node: "value", type: UNKNOWN, text, source };
     const type = this.#parameterTypes.get(number);
+    const operand = { type: UNKNOWN, expression, location, name: "constant" };
     const named = { ...operand, parameter: number };
     return type === undefined ? named : this.#read(named, type, location);
   }
@@ -155,10 +187,11 @@ export class Scope {
   #read(operand: Operand, type: SqlType, location: number | undefined): Operand {
     const given = constantText(operand) ?? null;
     const text = given === null ? null : this.#canonical(given, type, location);
-    const { parameter } = operand;
-    const source = parameter === undefined ? {} : { parameter };
+    const source = traced(sourceOf(operand));
     const expression: Expression = { node: "value", type: valueTypeOf(type), text, ...source };
-    return { ...operand, type, location, expression };
+    const collation = collationOfType(type);
+    const collated = collation === undefined ? {} : { collation };
+    return { ...operand, type, location, expression, ...collated };
   }
 
   #canonical(text: string, type: SqlType, location: number | undefined): string {
@@ -184,7 +217,10 @@ export class Scope {
   #fold(converted: Expression, from: Operand, type: SqlType): Expression {
     if (this.facts.isForPostgres === true) return converted;
     try {
-      return evaluateConstant(converted, this.facts) ?? converted;
+      const folded = evaluateConstant(converted, this.facts) ?? converted;
+      const source = sourceOf(from);
+      const isKept = source?.sign !== undefined && KEEPING.has(`${from.type} ${type}`);
+      return isKept && folded.node === "value" ? { ...folded, source } : folded;
     } catch (error) {
       if (!(error instanceof EvaluationError)) throw error;
       const value = JSON.stringify(constantText(from) ?? "");
@@ -192,6 +228,37 @@ export class Scope {
       throw this.errorAt(from.location, what);
     }
   }
+}
+
+/** Conversions of a number in the clause that give what its text is in the other type. */
+const KEEPING: ReadonlySet<string> = new Set([
+  "int4 int8",
+  "int4 numeric",
+  "int4 float8",
+  "int8 numeric",
+  "numeric float8",
+]);
+
+function sourceOf({ expression }: Operand): ValueSource | undefined {
+  return expression.node === "value" ? expression.source : undefined;
+}
+
+function traced(source: ValueSource | undefined): { readonly source?: ValueSource } {
+  return source === undefined ? {} : { source };
+}
+
+function sourcesByPlace(
+  text: string,
+  literals: readonly Literal[],
+  parameterCount: number,
+): ReadonlyMap<number, ValueSource> {
+  const places = new Map<number, ValueSource>();
+  literals.forEach(({ start, isNumber, signStart }, number) => {
+    const index = parameterCount + number;
+    places.set(locationIn(text, start), isNumber ? { index, sign: "+" } : { index });
+    if (signStart !== undefined) places.set(locationIn(text, signStart), { index, sign: "-" });
+  });
+  return places;
 }
 
 function constantOf(expression: Expression): Value | null | undefined {

@@ -2,13 +2,15 @@
  * A template as text: the name under which it is interned, and all that a restart is told of it, so
  * that no catalog needs to be asked for shapes that nobody has asked for yet.
  *
- *     {"v":3,
+ *     {"v":4,
  *      "table":[oid,schema,name,[[name,type oid,type name,type kind,modifier,dims,flags,key index],
  *               0,...]],
- *      "where":null|expression,"columns":[...],"explicit":0|1,"replica":...,"log":...}
+ *      "where":null|expression,"columns":[...],"explicit":0|1,"replica":...,"log":...,
+ *      "projection":[...],"subselects":[template,...]}
  *
- * An expression is written as it lies in memory (`model/expression.ts`), its members in the order
- * of their names.
+ * The last member is there only if the WHERE has subselects, which are templates themselves, and
+ * the one before only in these. An expression is written as it lies in memory
+ * (`model/expression.ts`), its members in the order of their names.
  *
  * 1. Equal templates have equal text: members have a fixed order, lists are sorted as templates
  *    are.
@@ -26,12 +28,18 @@
 
 import { LitzError } from "../lib/errors.ts";
 import type { Expression } from "../model/expression.ts";
-import type { LogMode, ReplicaMode, ShapeTemplate } from "../model/shape-definition.ts";
+import type {
+  LogMode,
+  ReplicaMode,
+  ShapeTemplate,
+  SubselectTemplate,
+  WhereTemplate,
+} from "../model/shape-definition.ts";
 import { DROPPED_COLUMN, type Table, type TableColumn } from "../model/table.ts";
 import { usedColumnsOf } from "../model/template-columns.ts";
 import { whereTemplate } from "./where-template.ts";
 
-const VERSION = 3;
+const VERSION = 4;
 const REPLICA_IDENTITY = "f";
 
 export type TemplateParts = Omit<ShapeTemplate, "text">;
@@ -47,6 +55,8 @@ interface Encoded {
   readonly explicit: 0 | 1;
   readonly replica: ReplicaMode;
   readonly log: LogMode;
+  readonly projection?: readonly number[];
+  readonly subselects?: readonly Encoded[];
 }
 
 const FLAG_BYTE_EQUALITY = 1;
@@ -60,20 +70,28 @@ const FLAG_VIRTUAL = 4;
 const tableTexts = new WeakMap<Table, string>();
 
 export function templateText(parts: TemplateParts): string {
-  const { table, where, columns, hasExplicitColumns, replica, log } = parts;
+  const { table, where, columns, hasExplicitColumns, replica, log, projection } = parts;
   let tableText = hasExplicitColumns ? undefined : tableTexts.get(table);
   if (tableText === undefined) {
     tableText = JSON.stringify(encodeTable(table, usedColumnsOf(parts)));
     if (!hasExplicitColumns) tableTexts.set(table, tableText);
   }
-  const rest: Omit<Encoded, "v" | "table"> = {
+  const rest: Omit<Encoded, "v" | "table" | "subselects"> = {
     where: where === undefined ? null : where.expression,
     columns: [...columns],
     explicit: hasExplicitColumns ? 1 : 0,
     replica,
     log,
+    ...(projection === undefined ? {} : { projection }),
   };
-  return `{"v":${VERSION},"table":${tableText},${JSON.stringify(rest, sortMembers).slice(1)}`;
+  const members = JSON.stringify(rest, sortMembers).slice(1, -1);
+  return `{"v":${VERSION},"table":${tableText},${members}${subselectsText(where)}}`;
+}
+
+function subselectsText(where: WhereTemplate | undefined): string {
+  if (where?.subqueries === undefined) return "";
+  const texts = where.subqueries.dependencies.map(({ template }) => template.text);
+  return `,"subselects":[${texts.join(",")}]`;
 }
 
 /** Of objects below the root, so that equal expressions have equal text however they were made. */
@@ -112,14 +130,22 @@ function parseJson(text: string): object {
 
 function decode(encoded: Encoded): TemplateParts {
   const table = decodeTable(encoded.table, encoded.explicit === 1);
+  const subselects = (encoded.subselects ?? []).map(decodeSubselect);
   return {
     table,
-    where: encoded.where === null ? undefined : whereTemplate(encoded.where, table),
+    where: encoded.where === null ? undefined : whereTemplate(encoded.where, table, subselects),
     columns: encoded.columns,
     hasExplicitColumns: encoded.explicit === 1,
     replica: oneOf(encoded.replica, ["default", "full"]),
     log: oneOf(encoded.log, ["full", "changes_only"]),
+    ...(encoded.projection === undefined ? {} : { projection: encoded.projection }),
   };
+}
+
+function decodeSubselect(encoded: Encoded): SubselectTemplate {
+  const { projection, ...parts } = decode(encoded);
+  if (projection === undefined) throw new RangeError("a subselect selects nothing");
+  return { text: templateText({ ...parts, projection }), ...parts, projection };
 }
 
 /** Members that are absent would be left out again when the text is compared. */

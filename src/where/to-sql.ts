@@ -7,18 +7,35 @@ import {
   typeOf,
   type CallNode,
   type Expression,
+  type MembershipNode,
   type OperationName,
   type SubscriptNode,
 } from "../model/expression.ts";
-import { quoteIdentifier, type Table } from "../model/table.ts";
+import type { Dependency } from "../model/shape-definition.ts";
+import type { SqlPieces } from "../model/subquery.ts";
+import { quoteIdentifier, quoteTable, type Table } from "../model/table.ts";
 import { operationNamed } from "./operations/lookup.ts";
 
-/** A text, or the index of the constant that is the parameter here. */
-export type SqlPiece = string | number;
+/**
+ * In pieces, for `whereSql` of `model/shape-definition.ts`.
+ *
+ * @param dependencies of which the expression has memberships.
+ */
+export function toSql(
+  expression: Expression,
+  table: Table,
+  dependencies: readonly Dependency[] = [],
+): SqlPieces {
+  return splitSql(writeSql(expression, table, dependencies));
+}
 
-/** In pieces, for `whereSql` of `model/shape-definition.ts`. */
-export function toSql(expression: Expression, table: Table): readonly SqlPiece[] {
-  return split(new SqlWriter(table).write(expression));
+/** As one text, to be put together with others before it is split. */
+export function writeSql(
+  expression: Expression,
+  table: Table,
+  dependencies: readonly Dependency[],
+): string {
+  return new SqlWriter(table, dependencies).write(expression);
 }
 
 /**
@@ -27,15 +44,17 @@ export function toSql(expression: Expression, table: Table): readonly SqlPiece[]
  */
 const MARK = "\0";
 
-function split(text: string): readonly SqlPiece[] {
+export function splitSql(text: string): SqlPieces {
   return text.split(MARK).map((piece, index) => (index % 2 === 1 ? Number(piece) : piece));
 }
 
 class SqlWriter {
   readonly #table: Table;
+  readonly #dependencies: readonly Dependency[];
 
-  constructor(table: Table) {
+  constructor(table: Table, dependencies: readonly Dependency[]) {
     this.#table = table;
+    this.#dependencies = dependencies;
   }
 
   write(expression: Expression): string {
@@ -43,7 +62,7 @@ class SqlWriter {
       case "column":
         return quoteIdentifier(this.#table.columns[expression.column]!.name);
       case "value":
-        return literal(expression.text, expression.type);
+        return writeLiteral(expression.text, expression.type);
       case "constant":
         // The type of an enum is for Postgres to infer: its name would not tell its schema.
         return `${MARK}${expression.index}${MARK}${castTo(expression.type)}`;
@@ -60,6 +79,8 @@ class SqlWriter {
         return this.#test(expression.arg, expression.isNegated, "FALSE");
       case "isUnknown":
         return this.#test(expression.arg, expression.isNegated, "UNKNOWN");
+      case "membership":
+        return this.#membership(expression);
       default:
         return this.#value(expression);
     }
@@ -104,6 +125,19 @@ class SqlWriter {
 
   #test(arg: Expression, isNegated: boolean, what: string): string {
     return `(${this.write(arg)} IS ${isNegated ? "NOT " : ""}${what})`;
+  }
+
+  #membership({ dependency, columns, isNegated }: MembershipNode): string {
+    const { template, firstConstant } = this.#dependencies[dependency]!;
+    const { table, where, projection } = template;
+    const left = namesOf(this.#table, columns);
+    const condition = (where?.sql ?? []).map((piece) => {
+      return typeof piece === "string" ? piece : `${MARK}${firstConstant + piece}${MARK}`;
+    });
+    const filter = condition.length === 0 ? "" : ` WHERE ${condition.join("")}`;
+    const select = `SELECT ${namesOf(table, projection)} FROM ${quoteTable(table)}${filter}`;
+    const row = columns.length === 1 ? left : `(${left})`;
+    return `(${row} ${isNegated ? "NOT IN" : "IN"} (${select}))`;
   }
 
   #choices({ args, collation }: Extract<Expression, { node: "coalesce" | "greatest" | "least" }>) {
@@ -154,7 +188,12 @@ type LeafOrCondition =
   | "isNull"
   | "isTrue"
   | "isFalse"
-  | "isUnknown";
+  | "isUnknown"
+  | "membership";
+
+function namesOf(table: Table, columns: readonly number[]): string {
+  return columns.map((index) => quoteIdentifier(table.columns[index]!.name)).join(", ");
+}
 
 const STRINGS: ReadonlySet<string> = new Set(["text", "varchar", "bpchar", "name"]);
 
@@ -173,7 +212,7 @@ function callSql(name: OperationName, args: readonly string[], type: string): st
   }
 }
 
-function literal(text: string | null, type: string): string {
+export function writeLiteral(text: string | null, type: string): string {
   if (type === "bool" && text !== null) return text === "t" ? "TRUE" : "FALSE";
   if (text === null) return `NULL${castTo(type)}`;
   const quoted = text.replaceAll("'", "''");

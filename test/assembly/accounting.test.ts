@@ -27,6 +27,9 @@ const ROUTED: readonly Owner[] = [
   "definition index",
   "accesses",
   "partition map",
+  "subquery index",
+  "value counts",
+  "view history",
 ];
 
 describe.each(builds)("accounting, $name", (build) => {

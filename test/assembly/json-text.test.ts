@@ -1,44 +1,88 @@
 /**
  * Paths in JSON against JSON.parse.
  *
- * Goal: the text at a path is what `#>>` of Postgres gives: strings without escapes, null as NULL,
- * the rest as it is written; keys that stand twice give both values; indexes count from the end if
- * negative.
+ * Goal: one walk finds, for all paths of a tree, the text that `->` and `->>` of Postgres give:
+ * strings without escapes, null as NULL, the rest as it is written; keys that stand twice give both
+ * values; nothing is found in arrays. The tree gives back all its memory.
  *
  * Method: documents of a few keys, so that most paths lead somewhere, written with spaces and with
- * every character of a string escaped or not.
+ * every character of a string escaped or not; several paths at once, some of which begin others.
  */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, test } from "vitest";
-import { builds, newCore, put, type TestCore } from "../support/core-doors.ts";
+import { builds, newCore, put, type Build, type TestCore } from "../support/core-doors.ts";
 import { check } from "../support/property.ts";
 
 const TOO_LONG = Symbol("too long");
 type Found = string | null | typeof TOO_LONG;
+type Path = readonly string[];
 
-/** All values at a path. */
-function find(test: TestCore, document: string, path: readonly string[]): Found[] {
-  const { exports } = test;
-  const steps = Buffer.concat(
-    path.flatMap((step) => {
-      const size = Buffer.alloc(4);
-      size.writeUInt32LE(Buffer.byteLength(step));
-      return [size, Buffer.from(step)];
-    }),
-  );
-  const bytes = Buffer.from(document);
-  const pathAddress = put(test, steps, 32_768);
-  const found: Found[] = [];
-  for (;;) {
-    const address = put(test, bytes);
-    const what = exports.jsonFind(address, bytes.length, pathAddress, path.length, found.length);
-    if (what === 0) return found;
-    const at = exports.jsonValueAddress() >>> 0;
-    const text = Buffer.from(test.core.bytes.slice(at, at + (exports.jsonValueSize() >>> 0)));
-    found.push(what === 1 ? text.toString() : what === 2 ? null : TOO_LONG);
+/** The paths of one document. */
+class Paths {
+  readonly #test: TestCore;
+  readonly #root: number;
+  /** A path for every node at which one ends. */
+  readonly #paths = new Map<number, string>();
+
+  constructor(test: TestCore, paths: readonly Path[]) {
+    this.#test = test;
+    const { exports } = test;
+    this.#root = exports.pathsRoot();
+    for (const path of paths) {
+      let node = this.#root;
+      for (const step of path) {
+        const bytes = Buffer.from(step);
+        node = exports.pathsGrow(node, put(test, bytes), bytes.length);
+      }
+      exports.pathsSetAccess(node, 8);
+      this.#paths.set(node, JSON.stringify(path));
+    }
+    exports.pathsVerify();
   }
+
+  /** The values at each path, in the order of the document. */
+  find(document: string): Record<string, Found[]> {
+    const { core, exports } = this.#test;
+    const bytes = Buffer.from(document);
+    exports.jsonOpen(put(this.#test, bytes), bytes.length, this.#root);
+    const found: Record<string, Found[]> = {};
+    for (;;) {
+      const node = exports.jsonNext();
+      if (node === 0) return found;
+      const at = exports.jsonValueAddress() >>> 0;
+      const text = Buffer.from(core.bytes.slice(at, at + (exports.jsonValueSize() >>> 0)));
+      const kind = exports.jsonValueKind();
+      const value = kind === 1 ? text.toString() : kind === 2 ? null : TOO_LONG;
+      (found[this.#paths.get(node)!] ??= []).push(value);
+    }
+  }
+
+  remove(): void {
+    const { exports } = this.#test;
+    for (const node of this.#paths.keys()) {
+      exports.pathsSetAccess(node, 0);
+      exports.pathsPrune(node);
+      exports.pathsVerify();
+    }
+    exports.pathsRemoveRoot(this.#root);
+  }
+}
+
+function newTest(build: Build): TestCore {
+  const test = newCore(build);
+  test.exports.storesCreate();
+  test.exports.pathsCreate();
+  return test;
+}
+
+/** All values at one path. */
+function find(test: TestCore, document: string, path: Path): Found[] {
+  const paths = new Paths(test, [path]);
+  const found = paths.find(document)[JSON.stringify(path)] ?? [];
+  paths.remove();
+  return found;
 }
 
 const KEYS = ["a", "b", 'q"\\', "0", "1", "é😀"];
@@ -51,17 +95,14 @@ const json = fc.letrec((tie) => ({
     fc.dictionary(fc.constantFrom(...KEYS), tie("value"), { maxKeys: 4 }),
   ),
 })).value;
-const path = fc.array(fc.constantFrom(...KEYS, "-1", "-2", "2", "x"), { maxLength: 3 });
+const step = fc.constantFrom(...KEYS, "-1", "2", "x");
+const paths = fc.array(fc.array(step, { minLength: 1, maxLength: 3 }), { maxLength: 6 });
 
-function valueAt(value: unknown, path: readonly string[]): unknown {
+function valueAt(value: unknown, path: Path): unknown {
   const [step, ...rest] = path;
   if (step === undefined) return value;
-  if (Array.isArray(value)) {
-    if (!/^-?[0-9]+$/.test(step)) return undefined;
-    const element: unknown = value.at(Number(step));
-    return element === undefined ? undefined : valueAt(element, rest);
-  }
-  if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return undefined;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  if (!Object.hasOwn(value, step)) return undefined;
   return valueAt((value as Record<string, unknown>)[step], rest);
 }
 
@@ -78,39 +119,65 @@ function escaped(document: string): string {
   });
 }
 
+function checkFound(found: readonly Found[], expected: unknown): void {
+  if (expected === undefined) {
+    assert.deepEqual(found, []);
+  } else if (expected === null || typeof expected === "string") {
+    assert.deepEqual(found, [expected]);
+  } else {
+    assert.equal(found.length, 1);
+    assert.deepEqual(JSON.parse(found[0] as string), JSON.parse(JSON.stringify(expected)));
+  }
+}
+
 describe.each(builds)("json text, $name", (build) => {
-  test("a path leads to what JSON.parse finds there", () => {
-    const test = newCore(build);
+  test("paths lead to what JSON.parse finds there", () => {
+    const test = newTest(build);
+    const empty = test.exports.pathsLiveBytes();
     check(
-      fc.property(json, path, fc.boolean(), (value, path, isSpaced) => {
-        const expected = valueAt(value, path);
+      fc.property(json, paths, fc.boolean(), (value, paths, isSpaced) => {
         const document = JSON.stringify(value, undefined, isSpaced ? " \n" : "");
+        const tree = new Paths(test, paths);
         for (const text of [document, escaped(document)]) {
-          const found = find(test, text, path);
-          if (expected === undefined) {
-            assert.deepEqual(found, []);
-          } else if (expected === null || typeof expected === "string") {
-            assert.deepEqual(found, [expected]);
-          } else {
-            assert.equal(found.length, 1);
-            assert.deepEqual(JSON.parse(found[0] as string), JSON.parse(JSON.stringify(expected)));
+          const found = tree.find(text);
+          for (const path of paths) {
+            checkFound(found[JSON.stringify(path)] ?? [], valueAt(value, path));
           }
         }
+        tree.remove();
+        assert.equal(test.exports.pathsLiveBytes(), empty);
       }),
       1000,
     );
   });
 
   test("a key that stands twice gives both values", () => {
-    const test = newCore(build);
+    const test = newTest(build);
     const document = '{"a": {"b": 1}, "a": {"b": [2, {"b": 3}], "\\u0062": "x"}, "a": 4}';
     assert.deepEqual(find(test, document, ["a", "b"]), ["1", '[2, {"b": 3}]', "x"]);
     assert.deepEqual(find(test, document, ["a"]).length, 3);
-    assert.deepEqual(find(test, document, ["a", "b", "1", "b"]), ["3"]);
+    assert.deepEqual(find(test, document, ["a", "b", "b"]), []);
+  });
+
+  test("a path that begins another is found, and the other too", () => {
+    const test = newTest(build);
+    const paths = new Paths(test, [["a"], ["a", "b"], ["a", "b", "c"]]);
+    assert.deepEqual(paths.find('{"a":{"b":{"c":1},"d":2},"b":{"c":3}}'), {
+      '["a"]': ['{"b":{"c":1},"d":2}'],
+      '["a","b"]': ['{"c":1}'],
+      '["a","b","c"]': ["1"],
+    });
+  });
+
+  test("a path as long as may be, in a document as deep", () => {
+    const test = newTest(build);
+    const path = Array.from({ length: 32 }, () => "k");
+    const document = '{"k":'.repeat(40) + "1" + "}".repeat(40);
+    assert.deepEqual(find(test, document, path), [document.slice(5 * 32, -32)]);
   });
 
   test("a string with escapes may be as long as the buffer", () => {
-    const test = newCore(build);
+    const test = newTest(build);
     const fits = "é".repeat(512);
     const slash = (text: string) => `{"a": "${text.slice(0, -1)}\\u00e9"}`;
     assert.deepEqual(find(test, slash(fits), ["a"]), [fits]);
@@ -120,12 +187,9 @@ describe.each(builds)("json text, $name", (build) => {
   });
 
   test("a document that is cut anywhere ends early", () => {
-    const test = newCore(build);
-    const whole = '{"a": [1, "b\\n\\u0041", {"c": null}], "d": tru';
-    for (let size = 0; size <= whole.length; size++) {
-      for (const path of [["a"], ["a", "-1", "c"], ["d"], ["e"], []]) {
-        find(test, whole.slice(0, size), path);
-      }
-    }
+    const test = newTest(build);
+    const whole = '{"a": {"b\\u0041": "\\n", "c": [null]}, "d": "x", "e": tru';
+    const paths = new Paths(test, [["a"], ["a", "bA"], ["a", "c"], ["d"], ["e"], ["f"]]);
+    for (let size = 0; size <= whole.length; size++) paths.find(whole.slice(0, size));
   });
 });

@@ -3,8 +3,8 @@
  * and builds bodies as objects for JSON.stringify.
  */
 
-import type { RelationSpec, TemplateSpec } from "../../bench/baseline/routing-engine.ts";
-import type { WireValue } from "../../bench/frame-writer.ts";
+import type { RelationSpec, TemplateSpec } from "../../src/report/baseline/routing-engine.ts";
+import type { WireValue } from "../../src/report/frame-writer.ts";
 
 export type Row = readonly (string | null)[];
 

@@ -14,16 +14,16 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { IntegerKeyedEngine } from "../../bench/baseline/integer-keyed.ts";
+import { IntegerKeyedEngine } from "../../src/report/baseline/integer-keyed.ts";
 import type {
   RelationSpec,
   RoutingEngine,
   TemplateSpec,
-} from "../../bench/baseline/routing-engine.ts";
-import { StringKeyedEngine } from "../../bench/baseline/string-keyed.ts";
-import { StringStagedEngine } from "../../bench/baseline/string-staged.ts";
-import { createCoreEngine } from "../../bench/core-engine.ts";
-import { FrameWriter, type WireValue } from "../../bench/frame-writer.ts";
+} from "../../src/report/baseline/routing-engine.ts";
+import { StringKeyedEngine } from "../../src/report/baseline/string-keyed.ts";
+import { StringStagedEngine } from "../../bench/string-staged.ts";
+import { createCoreEngine } from "../../src/report/core-engine.ts";
+import { FrameWriter, type WireValue } from "../../src/report/frame-writer.ts";
 import { check } from "../support/property.ts";
 import { evaluate, type Change, type Row, type Shape, type Transaction } from "./brute-force.ts";
 

@@ -14,6 +14,8 @@ const HTML = `<!doctype html><meta charset="utf-8">
 <pre>[]</pre><button>add</button><output></output>
 <script type="module" src="/page.js"></script>`;
 
+const DESK: View = { width: 1280, height: 800 };
+
 /** What the client says of every server without TLS. */
 const EXPECTED = /Using HTTP \(not HTTPS\)/;
 
@@ -37,34 +39,49 @@ export interface Browser {
     settings: Readonly<Record<string, string>>,
     onPost?: (body: string) => Promise<object>,
   ): Promise<OpenPage>;
+  /** Opens a page that somebody else serves. */
+  visit(url: string, view?: View): Promise<Omit<OpenPage, "rows">>;
   close(): Promise<void>;
+}
+
+/** What looks at a page. */
+export interface View {
+  readonly width: number;
+  readonly height: number;
+  readonly colorScheme?: "light" | "dark";
 }
 
 export async function startBrowser(program: string): Promise<Browser> {
   // A sandbox needs rights that root in a container does not have; the pages are our own.
   const browser = await chromium.launch({ executablePath: program, args: ["--no-sandbox"] });
+  const visit: Browser["visit"] = async (url, { colorScheme = "light", ...viewport } = DESK) => {
+    const context = await browser.newContext({ viewport, colorScheme });
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("console", (message) => {
+      const isComplaint = ["error", "warning"].includes(message.type());
+      if (isComplaint && !EXPECTED.test(message.text())) complaints.push(message.text());
+    });
+    await page.goto(url);
+    return { page, complaints, close: () => context.close() };
+  };
   return {
     open: async (name, settings, onPost) => {
       const application = await serveApplication(await bundle(name), onPost);
-      const context = await browser.newContext();
-      const page = await context.newPage();
-      const complaints: string[] = [];
-      page.on("pageerror", (error) => complaints.push(String(error)));
-      page.on("console", (message) => {
-        const isComplaint = ["error", "warning"].includes(message.type());
-        if (isComplaint && !EXPECTED.test(message.text())) complaints.push(message.text());
-      });
-      await page.goto(`${application.url}/?${new URLSearchParams(settings).toString()}`);
+      const parameters = new URLSearchParams(settings).toString();
+      const { page, complaints, close } = await visit(`${application.url}/?${parameters}`);
       return {
         page,
         complaints,
         rows: async () => JSON.parse((await page.textContent("pre"))!) as object[],
         close: async () => {
-          await context.close();
+          await close();
           await application.close();
         },
       };
     },
+    visit,
     close: () => browser.close(),
   };
 }

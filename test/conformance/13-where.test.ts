@@ -34,8 +34,7 @@ const insertRows = (offset: number) =>
 const subject = serveLitz({
   schema: `
     CREATE TYPE mood AS ENUM ('sad', 'ok');
-    CREATE TABLE everything (${COLUMNS});
-    CREATE TABLE others (id int PRIMARY KEY);`,
+    CREATE TABLE everything (${COLUMNS});`,
 });
 
 const TABLE = { table: "everything" };
@@ -329,23 +328,5 @@ describe("refused, with a reason", () => {
     "everything.n = 1 AND x.n = 1",
   ])("§13.2 %s", async (where) => {
     expect(errorsIn(await subject.get({ ...TABLE, offset: "-1", where }))).toHaveProperty("where");
-  });
-
-  test.each([
-    ["id IN (SELECT id FROM others)", "subqueries are not supported yet"],
-    ["id NOT IN (SELECT id FROM others)", "subqueries are not supported yet"],
-    ["flag AND id IN (SELECT id FROM others WHERE id > 1)", "subqueries are not supported yet"],
-    [
-      "EXISTS (SELECT 1 FROM others)",
-      "only `value IN (SELECT ...)` sublinks are supported right now",
-    ],
-    [
-      "id = ANY (SELECT id FROM others)",
-      "only `value IN (SELECT ...)` sublinks are supported right now",
-    ],
-    ["id = (SELECT 1)", "only `value IN (SELECT ...)` sublinks are supported right now"],
-  ])("§14 %s: %s", async (where, message) => {
-    const answer = await subject.get({ ...TABLE, offset: "-1", where });
-    expect(errorsIn(answer)).toEqual({ where: [expect.stringContaining(message)] });
   });
 });

@@ -96,7 +96,7 @@ test("what is wrong with a WHERE or a row is said", async () => {
 test("shapes are listed by class, a page at a time", async () => {
   const handles = new Set<string>();
   for (let tenant = 1; tenant <= 7; tenant += 1) handles.add(await create(`tenant = ${tenant}`));
-  const scan = await create("title ILIKE '%x%'");
+  const scan = await create("title || 'x' = 'yx'");
   await create("price BETWEEN 1 AND 2");
   await create();
 
@@ -118,7 +118,7 @@ test("shapes are listed by class, a page at a time", async () => {
     shapes.map(({ handle }) => handle),
     [scan],
   );
-  assert.deepEqual(shapes[0]!.constants, ["%x%"]);
+  assert.deepEqual(shapes[0]!.constants, ["x", "yx"]);
 
   const { templates } = (await get("/admin/templates")).body as {
     templates: { class: string; shapes: number }[];

@@ -75,7 +75,7 @@ const CLASSES: readonly [shapeClass: string, where: string, outside: string, ins
     `data = '{"a": {"b": "x", "c": 1}}'`,
   ],
   ["union", "tenant = 1 OR price > 10", "tenant = 2, price = 10", "tenant = 2, price = 11"],
-  ["scan", "title ILIKE '%PH%'", "title = 'p h'", "title = 'Ph'"],
+  ["grams", "title ILIKE '%PHO%'", "title = 'ph o'", "title = 'aPhone'"],
   ["scan", "tenant % 2 = 1", "tenant = 2", "tenant = 3"],
   ["scan", "coalesce(title, mood::text) = 'n'", "title = 'm'", "title = 'n'"],
   ["nothing", "tenant = NULL", "tenant = 1", "tenant = 2"],

@@ -104,6 +104,8 @@ test("requests that are not authorized, or not allowed, are answered as describe
   assertDescribed("DELETE", "/v1/shape", refused);
   assertDescribed("GET", "/admin/memory", await fixture.app.inject("/admin/memory"));
   assertDescribed("GET", "/admin/memory", await fixture.app.inject("/admin/memory?secret=s"));
+  assertDescribed("GET", "/admin/status", await fixture.app.inject("/admin/status"));
+  assertDescribed("GET", "/admin/status", await fixture.app.inject("/admin/status?secret=s"));
 });
 
 test("the other routes are answered as described", async () => {

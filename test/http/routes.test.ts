@@ -358,6 +358,24 @@ test("3.2: not ready", async () => {
   assert.equal(response.headers["retry-after"], "5");
 });
 
+test("3.2: not ready, but its shapes can be read", async () => {
+  const fixture = makeFixture();
+  const { headers } = await fixture.get(ITEMS);
+  fixture.service.isRestored = true;
+  fixture.service.status = "waiting";
+  const known = await fixture.get({ ...ITEMS, handle: headers["electric-handle"] as string });
+  assert.equal(known.statusCode, 200);
+  for (const query of [
+    { ...ITEMS, where: "a = 2" },
+    { ...ITEMS, subset__limit: "1", subset__order_by: "a" },
+  ]) {
+    const refused = await fixture.get(query);
+    assert.equal(refused.statusCode, 503);
+    assert.equal(refused.headers["retry-after"], "5");
+  }
+  assert.equal(fixture.service.shapeCount, 1);
+});
+
 test("3.2: failures on the way to a shape", async () => {
   const unreachable = new LitzError("x", { code: "POSTGRES_UNREACHABLE", httpStatus: 503 });
   const foreign = new Error("row 7 of table salaries");

@@ -72,6 +72,7 @@ async function read(
   const placed = (known: SnapshotBounds) => {
     assert.equal(bounds, undefined, "a snapshot is placed once");
     bounds = known;
+    return undefined;
   };
   await source.read(
     definition,

@@ -23,8 +23,12 @@ beforeAll(async () => {
   client = await database.connect();
   await client.query(`
     CREATE TYPE pair AS (a int4, b int4);
-    CREATE TABLE places (id int4 PRIMARY KEY, at pair, many pair[]);
-    INSERT INTO places VALUES (1, ROW(NULL, NULL), ARRAY[ROW(NULL, NULL)::pair]), (2, NULL, NULL);
+    CREATE DOMAIN spot AS pair;
+    CREATE DOMAIN corner AS spot;
+    CREATE DOMAIN label AS text;
+    CREATE TABLE places (id int4 PRIMARY KEY, at pair, many pair[], near corner, called label);
+    INSERT INTO places VALUES
+      (1, ROW(NULL, NULL), ARRAY[ROW(NULL, NULL)::pair], ROW(NULL, NULL)), (2, NULL, NULL, NULL);
   `);
 });
 afterAll(() => database.dispose());
@@ -37,6 +41,7 @@ async function ids(where: string): Promise<number[]> {
 
 test("a composite column is not tested for NULL", async () => {
   expect(await ids("at IS NULL")).toEqual([1, 2]);
+  expect(await ids("near IS NULL")).toEqual([1, 2]);
   expect(await ids("many IS NULL")).toEqual([2]);
   const pool = new Pool(parseConnectionOptions(database.url), { size: 1 });
   const table = (await new Inspector(pool).findTable("public", "places"))!;
@@ -47,5 +52,7 @@ test("a composite column is not tested for NULL", async () => {
   };
   assert.throws(() => define("at IS NULL"), /its type is composite/);
   assert.throws(() => define("NOT (at IS NOT NULL)"), /its type is composite/);
+  assert.throws(() => define("near IS NULL"), /its type is composite/);
+  assert.equal(define("called IS NULL").template.where?.plan.isExact, true);
   assert.equal(define("many IS NULL").template.where?.plan.isExact, true);
 });

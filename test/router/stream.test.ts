@@ -11,6 +11,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { RelationId, ShapeId } from "../../src/model/ids.ts";
 import type { Lsn } from "../../src/model/lsn.ts";
 import type { RelationDescription } from "../../src/router/descriptions.ts";
+import { StreamFigures } from "../../src/router/stream-figures.ts";
 import { MalformedReason, RunOutcome, UnroutableReason } from "../../src/router/run-outcome.ts";
 import { check } from "../support/property.ts";
 import * as pgoutput from "../support/pgoutput.ts";
@@ -127,6 +128,34 @@ describe.each(BUILDS)("%s", (build) => {
     ]);
     expect(router.commitTimeMicroseconds).toBe(820_000_000_000_000);
     expect(router.bodyCount).toBe(1);
+  });
+
+  test("changes are counted, wanted or not, once, whatever becomes of the connection", () => {
+    const figures = new StreamFigures(harness.core);
+    expect([figures.changeCount, figures.commitTimeMicroseconds]).toEqual([0, undefined]);
+    const changes = [1, 2, 3].map((id) => pgoutput.insert(OID, row(id, id + 5)));
+    run(pgoutput.transaction(100n, 1, changes));
+    expect([figures.changeCount, figures.transactionCount]).toEqual([3, 1]);
+    // An end without a commit, then all of it again: what is stored is not counted twice.
+    run(begun(200n), walData(changes[0]!));
+    harness.router.resetStream();
+    expect(figures.changeCount).toBe(3);
+    harness.router.skipTo(100n as Lsn);
+    run(pgoutput.transaction(100n, 1, changes), pgoutput.transaction(200n, 2, changes));
+    expect(figures.changeCount).toBe(6);
+  });
+
+  test("a commit tells how late it was sent", () => {
+    const figures = new StreamFigures(harness.core);
+    expect(figures.delayMicroseconds).toBeUndefined();
+    const committed = 820_000_000_000_000n;
+    const end = pgoutput.commit(300n, 301n, committed);
+    run(begun(300n), walData(end, 0n, 0n, committed + 7_000_000n));
+    expect(figures.delayMicroseconds).toBe(7_000_000);
+    expect(figures.commitTimeMicroseconds).toBe(820_000_000_000_000 + Date.UTC(2000, 0, 1) * 1000);
+    // Clocks are set back now and then.
+    run(begun(400n), walData(pgoutput.commit(400n, 401n, committed), 0n, 0n, committed - 1n));
+    expect(figures.delayMicroseconds).toBe(0);
   });
 
   test("a transaction that reaches nobody passes, unless somebody waits for a boundary", () => {
@@ -370,7 +399,6 @@ describe.each(BUILDS)("%s", (build) => {
     harness = new RoutingHarness(build, { memoryBytesMax: 20 << 20 });
     relation = harness.addRelation(items);
     harness.addTemplate(relation, byTenant);
-    expect(harness.router.receive(Buffer.alloc(30 << 20))).toBe(false);
     let added = 0;
     try {
       for (; added < 1_000_000; added++) harness.addShape(byTenant, [`${added}`]);

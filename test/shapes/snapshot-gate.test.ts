@@ -101,3 +101,29 @@ test("what it holds is bounded, whatever a transaction brings", () => {
   expect(gate.isOverfull).toBe(true);
   expect(gate.place({ xmin: 1n, xmax: 1n, xip: [], lsn: 9n as Lsn })).toEqual([]);
 });
+
+test("a WHERE that fails ends the shape only in a change that the snapshot does not show", () => {
+  const bounds = { xmin: 100n, xmax: 100n, xip: [], lsn: 50n as Lsn };
+  const shown = { xid: 99, lsn: 10n as Lsn, error: new Error("division by zero") };
+  const later = { xid: 100, lsn: 20n as Lsn, error: new Error("out of range") };
+
+  const gate = makeGate();
+  expect(gate.fails(shown)).toBe(false);
+  expect(gate.place(bounds)).toEqual([]);
+  expect(gate.fails(shown)).toBe(false);
+  expect(gate.fails(later)).toBe(true);
+
+  const failing = makeGate();
+  expect(failing.fails(shown)).toBe(false);
+  expect(failing.fails(later)).toBe(false);
+  expect(() => failing.place(bounds)).toThrow("out of range");
+
+  const rolledBack = makeGate();
+  rolledBack.fails(later);
+  rolledBack.forget(later.lsn);
+  expect(rolledBack.place(bounds)).toEqual([]);
+
+  const full = makeGate(1000);
+  const failed = [1n, 2n, 3n, 4n, 5n, 6n].map((lsn) => full.fails({ ...shown, lsn: lsn as Lsn }));
+  expect(failed).toEqual([false, false, false, false, false, true]);
+});

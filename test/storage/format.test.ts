@@ -23,7 +23,7 @@ import {
   readFrameLists,
   readRecordOffsets,
 } from "../../src/storage/frame.ts";
-import { orderByKey } from "../../src/storage/posting-sort.ts";
+import { sortKeys } from "../../src/storage/posting-sort.ts";
 import {
   recordKind,
   RecordKind,
@@ -54,6 +54,7 @@ test("the worked example of FORMAT.md", () => {
     Float64Array.of(5),
     Uint32Array.of(9),
     1,
+    RecordKind.change,
   );
   builder.markCommitted(258n as Lsn);
   assert.equal(builder.seal(64).toString("hex"), bytes.toString("hex"));
@@ -126,6 +127,7 @@ test("a frame holds what was added, cut at the last commit", () => {
           Float64Array.from(keys),
           slots,
           keys.length,
+          RecordKind.change,
         );
         if (!isCommit) return;
         builder.markCommitted(BigInt(100 + index) as Lsn);
@@ -167,7 +169,12 @@ test("postings are ordered by key and stay in order within one", () => {
   check(
     fc.property(fc.array(extreme, { maxLength: 200 }), (list) => {
       const expected = list.map((_, index) => index).sort((a, b) => list[a]! - list[b]! || a - b);
-      assert.deepEqual([...orderByKey(Float64Array.from(list), list.length)], expected);
+      const { keys, order } = sortKeys(Float64Array.from(list), list.length);
+      assert.deepEqual([...order], expected);
+      assert.deepEqual(
+        [...keys],
+        expected.map((index) => list[index]),
+      );
     }),
   );
 });
@@ -262,7 +269,7 @@ test("runs answer as a map would, before and after a merge", () => {
           model.set(posting.key, [...(model.get(posting.key) ?? []), seqs[index]!]);
         });
         if (part.length === 0) return;
-        const order = orderByKey(keys, keys.length);
+        const { order } = sortKeys(keys, keys.length);
         const sorted = Float64Array.from(order, (index) => seqs[index]!);
         const writer = new BlockWriter(seqs[0]!, (key, base, blob) => {
           assert.ok(blob.length <= BLOCK_SIZE_MAX);

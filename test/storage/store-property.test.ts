@@ -7,7 +7,8 @@
  *
  * Method: limits so small that a few dozen operations cross every boundary: frames of two bodies,
  * segments of four, checkpoints of a few postings, two runs to a merge, pages shorter than a body.
- * Transactions are cut into frames, taken back, and interrupted by a crash that loses or damages
+ * Segments are written again without what is dead. Transactions are cut into frames, taken back,
+ * and interrupted by a crash that loses or damages
  * what was not synced. After a crash the model forgets what the store says it has forgotten, and
  * nothing else. In the end everything is removed and the journal must be gone but for its end.
  */
@@ -78,6 +79,7 @@ type Operation =
   | { type: "remove"; shape: number }
   | { type: "flush" }
   | { type: "turn" }
+  | { type: "reclaim"; isAwaited: boolean }
   | { type: "read"; shape: number; from: number }
   | { type: "restart" }
   | { type: "crash"; seed: number; isInTransaction: boolean };
@@ -108,7 +110,11 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       ),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant("remove" as const), shape: fc.nat(7) }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant("remove" as const), shape: fc.nat(7) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant("reclaim" as const), isAwaited: fc.boolean() }),
+  },
   { weight: 4, arbitrary: fc.constant({ type: "flush" as const }) },
   { weight: 4, arbitrary: fc.constant({ type: "turn" as const }) },
   {
@@ -185,6 +191,12 @@ class World {
         return this.#checkAll();
       case "turn":
         return new Promise((resolve) => setImmediate(resolve));
+      case "reclaim": {
+        const reclaimed = store.reclaim();
+        if (operation.isAwaited) return reclaimed;
+        this.#pending.push(reclaimed.catch(() => undefined));
+        return undefined;
+      }
       case "read":
         return this.#checkFrom(operation.shape, operation.from);
       case "restart":

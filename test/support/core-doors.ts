@@ -98,7 +98,17 @@ export interface TestingExports extends CoreExports {
   arrayNext(): number;
   arrayElementAddress(): number;
   arrayElementSize(): number;
-  jsonFind(address: number, size: number, path: number, stepCount: number, ordinal: number): number;
+  pathsCreate(): void;
+  pathsRoot(): number;
+  pathsRemoveRoot(root: number): void;
+  pathsGrow(parent: number, key: number, size: number): number;
+  pathsSetAccess(node: number, access: number): void;
+  pathsPrune(node: number): void;
+  pathsLiveBytes(): number;
+  pathsVerify(): void;
+  jsonOpen(address: number, size: number, root: number): void;
+  jsonNext(): number;
+  jsonValueKind(): number;
   jsonValueAddress(): number;
   jsonValueSize(): number;
 
@@ -118,6 +128,10 @@ export interface TestingExports extends CoreExports {
   rangeCount(tree: number): number;
   rangeLiveBytes(): number;
   rangeVerify(tree: number): void;
+
+  viewsCreate(): void;
+  viewsStartHistoryAt(number: number): void;
+  viewsVerify(): void;
 
   shapeSetIdMax(max: number): void;
   shapeState(id: number): number;

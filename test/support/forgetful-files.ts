@@ -57,6 +57,13 @@ export class ForgetfulFiles implements Files {
     return nodeFiles.unlink(path);
   }
 
+  renameNow(from: string, to: string): void {
+    nodeFiles.renameNow(from, to);
+    // What takes its place was synced by the thread that wrote it.
+    this.#written.delete(to);
+    this.#synced.delete(to);
+  }
+
   /**
    * Bytes that were not synced are kept up to a random point and damaged in a random place.
    * `random` answers with a number from 0 to 1.

@@ -38,22 +38,36 @@ export function settingsFor(database: DatabaseAddress, directory: string, settin
 }
 
 /**
+ * Resolves when it is active.
+ *
  * @param directory where storage is; a temporary one unless given.
  * @param logger takes what is logged; nobody unless given.
  */
 export async function startServer(
   database: DatabaseAddress,
-  settings: Settings = {},
+  settings?: Settings,
   directory?: string,
   logger?: Logger,
 ): Promise<LiveServer> {
+  const server = await beginServer(database, settings, directory, logger);
+  await server.started;
+  return server;
+}
+
+/** The same; resolves when it listens, which is long before it is active. */
+export async function beginServer(
+  database: DatabaseAddress,
+  settings: Settings = {},
+  directory?: string,
+  logger?: Logger,
+): Promise<LiveServer & { readonly started: Promise<void> }> {
   const temporary = directory === undefined ? makeTemporaryDirectory() : undefined;
   const config = readConfig(settingsFor(database, directory ?? temporary!.path, settings));
   const service = new PipelineService({ config, ...(logger && { logger }) });
   const app = service.httpServer();
   const url = await app.listen({ port: 0, host: "127.0.0.1" });
-  await service.start();
   return {
+    started: service.start(),
     url,
     shapeUrl: `${url}/v1/shape`,
     service,

@@ -46,6 +46,8 @@ interface Entry {
 
 export class MemoryShapeService implements ShapeService {
   status: ServiceStatus = "active";
+  /** Whether its shapes can be read before it is active. */
+  isRestored = false;
   lastProcessedLsn = 100n as Lsn;
   /** Thrown by whatever comes next, once. */
   nextFailure:
@@ -94,6 +96,10 @@ export class MemoryShapeService implements ShapeService {
         })),
       );
     }
+  }
+
+  async readable(timeoutMs: number): Promise<void> {
+    if (!this.isRestored) await this.ready(timeoutMs);
   }
 
   async ready(timeoutMs: number): Promise<void> {
@@ -150,7 +156,7 @@ export class MemoryShapeService implements ShapeService {
   }
 
   async readSubset(
-    definition: ShapeDefinition,
+    { definition }: Pick<ServedShape, "definition">,
     { where, parameters, orderBy, limit, offset = 0 }: Subset,
     signal: AbortSignal,
   ): Promise<SubsetSnapshot> {

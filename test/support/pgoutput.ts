@@ -86,8 +86,13 @@ export function tuple(values: Tuple): Buffer {
 // --- Frames ------------------------------------------------------------------------------------
 
 /** A message as WAL data. */
-export function walData(message: Uint8Array, walStart = 0n, walEnd = walStart): Buffer {
-  return frame("d", join("w", u64(walStart), u64(walEnd), u64(0n), message));
+export function walData(
+  message: Uint8Array,
+  walStart = 0n,
+  walEnd = walStart,
+  sentTime = 0n,
+): Buffer {
+  return frame("d", join("w", u64(walStart), u64(walEnd), u64(sentTime), message));
 }
 
 export function keepalive(walEnd: bigint, isReplyRequested = false): Buffer {

@@ -6,6 +6,7 @@
 
 import type { Access, AccessEntry, AccessPlan } from "../../src/model/access-plan.ts";
 import type { RelationDescription } from "../../src/router/descriptions.ts";
+import { gramOf, type GramSize } from "../../src/where/grams.ts";
 import type { PlannedWhere, Row } from "./routing-model.ts";
 
 /** Texts as Postgres sends them, with values that compare as Postgres compares. */
@@ -47,6 +48,8 @@ const MOMENTS: Pool<number> = [
   ["infinity", Infinity],
 ];
 const LABELS = ["", "a", "ab", "abc", "ABC", "abcdefgh", "abcdefghi", "abcdefgz", "é", "É", "x_y%"];
+/** Of a character that is a k in lower case, and of some that take several bytes. */
+LABELS.push("a\u212aB", "xAKBx", "日本語abc", "abcd日本");
 const UUIDS = [
   "00000000-0000-0000-0000-000000000000",
   "11111111-2222-3333-4444-55555555aaff",
@@ -267,6 +270,28 @@ const patterns: ShapeClass[] = [false, true].flatMap((ignoresCase) =>
     ),
   })),
 );
+const CONTAINED = ["%abc%", "%abcdefg%", "_bcdef%", "%akb%", "%AKB", "%日本%", "a%b%c", "%\\_y\\%"];
+for (const ignoresCase of [false, true]) {
+  const grams = [6, 3].map((size) => {
+    return { type: "grams", column: C.label, size: size as GramSize, ignoresCase } as const;
+  });
+  patterns.push({
+    name: `label ${ignoresCase ? "I" : ""}LIKE %a%`,
+    plan: {
+      ...inexact(...grams, { type: "all" }),
+      pattern: { column: C.label, ignoresCase, isNegated: false, constant: 0 },
+    },
+    constantTexts: [CONTAINED],
+    entriesOf: ([pattern]) => {
+      const gram = gramOf(pattern!, ignoresCase);
+      if (gram === undefined) return [{ branch: 2, values: [] }];
+      return [{ branch: Buffer.byteLength(gram) === 6 ? 0 : 1, values: [gram] }];
+    },
+    matches: ofColumn(C.label, (text, [pattern]) => {
+      return isLike(text, pattern!, ignoresCase ? "i" : "");
+    }),
+  });
+}
 patterns.push({
   name: "label LIKE 'prefix%'",
   plan: {
@@ -327,14 +352,23 @@ const elements: ShapeClass[] = [
   },
 ];
 
-const paths: ShapeClass[] = [["a"], ["o", "b"], ['k"'], ["o", "0", "b"]].map((path) => ({
-  name: `document #>> {${path.join()}} = a`,
+/** `a -> 'b' ->> 'c'`: a key is no index. */
+function valueAt(document: unknown, path: readonly string[]): unknown {
+  let value = document;
+  for (const step of path) {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    value = (value as Record<string, unknown>)[step];
+  }
+  return value;
+}
+
+const paths: ShapeClass[] = [["a"], ["o"], ["o", "b"], ['k"'], ["o", "0"]].map((path) => ({
+  name: `document -> ${path.join(" -> ")} = a`,
   plan: exact({ type: "path", column: C.document, path }),
-  constantTexts: [["x", "y", "x\n", "1", "null", '[1,"x"]']],
+  constantTexts: [["x", "y", "x\n", "1", "null", '[1,"x"]', '{"b":"y"}']],
   entriesOf: ([a]) => [equal(a!)],
   matches: ofColumn(C.document, (text, [a]) => {
-    let value = valueIn(DOCUMENTS, text);
-    for (const step of path) value = (value as Record<string, unknown> | null | undefined)?.[step];
+    const value = valueAt(valueIn(DOCUMENTS, text), path);
     if (value === null || value === undefined) return false;
     return (typeof value === "string" ? value : JSON.stringify(value)) === a;
   }),

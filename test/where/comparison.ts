@@ -25,6 +25,14 @@ const TAKEN_FOR_TEXT = /^could not determine data type of parameter/;
 /** Ids of the rows that are selected, in order, between commas. */
 export type Answer = { readonly ids: string } | Failure;
 
+/** The same, asked row by row: some are selected, for others an error is raised. */
+interface RowAnswers {
+  readonly selected: readonly string[];
+  readonly failed: ReadonlySet<string>;
+  /** One of the errors. */
+  readonly error?: string;
+}
+
 interface Failure {
   readonly error: string;
   /** SQLSTATE class 22, and 0A000: the clause may be right, some row is not. */
@@ -36,6 +44,11 @@ export type Outcome =
   | { readonly is: "bothRefuse" }
   /** An error that Postgres raises for values, not for the clause. */
   | { readonly is: "onlyWeAnswer" }
+  /**
+   * The same the other way round, and of all rows that raise none the answers agree. Postgres
+   * promises no order of evaluation (manual, 4.2.14): its planner takes the cheapest part first.
+   */
+  | { readonly is: "onlyTheyAnswer" }
   | { readonly is: "weRefuse"; readonly reason: string }
   | {
       readonly is: "different";
@@ -112,20 +125,24 @@ export class Comparison {
     const { where } = definition.template;
     const sql = where === undefined ? "true" : whereSql(where, 1);
     const written = await this.#ask(sql, definition.constants);
-    if ("error" in theirs && TAKEN_FOR_TEXT.test(theirs.error)) return { is: "bothRefuse" };
-    if ("error" in theirs && "error" in written) return { is: "bothRefuse" };
-    if ("error" in theirs && theirs.isOfValues === true) return { is: "onlyWeAnswer" };
-    if ("error" in theirs || "error" in written || theirs.ids !== written.ids) {
-      return { is: "different", what: "the SQL that is written", theirs, ours: written, sql };
+    if ("error" in theirs) {
+      if (TAKEN_FOR_TEXT.test(theirs.error) || "error" in written) return { is: "bothRefuse" };
+      if (theirs.isOfValues === true) return { is: "onlyWeAnswer" };
     }
-    if ("error" in ours || ours.ids !== theirs.ids) {
-      return { is: "different", what: "the evaluator", theirs, ours, sql };
+    const differ = (what: string, answer: Answer): Outcome => {
+      return { is: "different", what, theirs, ours: answer, sql };
+    };
+    if ("error" in theirs || ("error" in written && written.isOfValues !== true)) {
+      return differ("the SQL that is written", written);
     }
-    const planned = this.#plan(definition, ours.ids);
-    if (planned !== undefined) {
-      return { is: "different", what: "the plan", theirs, ours: { ids: planned }, sql };
-    }
-    return { is: "agreed", rowCount: ours.ids === "" ? 0 : ours.ids.split(",").length };
+    const expected = theirs.ids === "" ? [] : theirs.ids.split(",");
+    const writtenRows = await this.#rowsOf(written, sql, definition.constants);
+    if (!agrees(writtenRows, expected)) return differ("the SQL that is written", written);
+    if (!agrees(ours, expected)) return differ("the evaluator", answerOf(ours));
+    const planned = this.#plan(definition, ours);
+    if (planned !== undefined) return differ("the plan", { ids: planned });
+    if (ours.failed.size + writtenRows.failed.size > 0) return { is: "onlyTheyAnswer" };
+    return { is: "agreed", rowCount: expected.length };
   }
 
   #define(where: string, parameters: readonly string[]): ShapeDefinition {
@@ -135,34 +152,57 @@ export class Comparison {
     return defineShape(this.#table, request, facts);
   }
 
-  #evaluate({ template: { where }, constants }: ShapeDefinition): Answer {
-    if (where === undefined) return { ids: this.#rows.map(([id]) => id).join(",") };
-    const filter = compileFilter(where, { caseMapping: this.#caseMapping });
-    try {
-      const selected = this.#rows.filter((row) => {
-        return filter.matches({ text: (column) => row[column]! }, constants);
-      });
-      return { ids: selected.map(([id]) => id).join(",") };
-    } catch (error) {
-      if (!(error instanceof EvaluationError)) throw error;
-      return { error: error.message };
+  #evaluate({ template: { where }, constants }: ShapeDefinition): RowAnswers {
+    const filter =
+      where === undefined ? undefined : compileFilter(where, { caseMapping: this.#caseMapping });
+    const selected: string[] = [];
+    const failed = new Set<string>();
+    let message: string | undefined;
+    for (const row of this.#rows) {
+      try {
+        const isMatch = filter?.matches({ text: (column) => row[column]! }, constants) ?? true;
+        if (isMatch) selected.push(row[0]!);
+      } catch (error) {
+        if (!(error instanceof EvaluationError)) throw error;
+        failed.add(row[0]!);
+        message = error.message;
+      }
     }
+    return { selected, failed, ...(message === undefined ? {} : { error: message }) };
   }
 
   /** Undefined: the plan is as good as it says. */
-  #plan({ template: { where }, constants }: ShapeDefinition, ids: string): string | undefined {
+  #plan(
+    { template: { where }, constants }: ShapeDefinition,
+    { selected, failed }: RowAnswers,
+  ): string | undefined {
     if (where === undefined) return undefined;
     const given = this.#rows.filter((row) => isCandidate(where, constants, row));
-    const candidates = given.map(([id]) => id!);
-    const selected = ids === "" ? [] : ids.split(",");
+    const candidates = given.map(([id]) => id!).filter((id) => !failed.has(id));
     const isComplete = selected.every((id) => candidates.includes(id));
     const isRight = isComplete && (!where.plan.isExact || candidates.length === selected.length);
     return isRight ? undefined : candidates.join(",");
   }
 
-  async #ask(where: string, parameters: readonly string[]): Promise<Answer> {
+  /** An answer by rows; each of them is asked for if all together raise an error. */
+  async #rowsOf(answer: Answer, where: string, values: readonly string[]): Promise<RowAnswers> {
+    if ("ids" in answer) return rowAnswersOf(answer.ids);
+    const selected: string[] = [];
+    const failed = new Set<string>();
+    for (const [id] of this.#rows) {
+      // OFFSET keeps the planner from looking at other rows first.
+      const row = `(SELECT * FROM things WHERE id = ${id!} OFFSET 0)`;
+      const one = await this.#ask(where, values, row);
+      if ("error" in one) failed.add(id!);
+      else if (one.ids !== "") selected.push(id!);
+    }
+    return { selected, failed, error: answer.error };
+  }
+
+  async #ask(where: string, parameters: readonly string[], from = "things"): Promise<Answer> {
     try {
-      const text = `SELECT string_agg(id::text, ',' ORDER BY id) FROM things WHERE ${where}`;
+      const ids = "string_agg(id::text, ',' ORDER BY id)";
+      const text = `SELECT ${ids} FROM ${from} AS things WHERE ${where}`;
       const result = await this.#client.query<string[]>({
         text,
         values: [...parameters],
@@ -174,6 +214,19 @@ export class Comparison {
       return { error: message, isOfValues: /^(?:22|0A000)/.test(code ?? "") };
     }
   }
+}
+
+function rowAnswersOf(ids: string): RowAnswers {
+  return { selected: ids === "" ? [] : ids.split(","), failed: new Set() };
+}
+
+function answerOf({ selected, error }: RowAnswers): Answer {
+  return error === undefined ? { ids: selected.join(",") } : { error };
+}
+
+/** Whether the rows that raise no error are selected if they should be. */
+function agrees({ selected, failed }: RowAnswers, expected: readonly string[]): boolean {
+  return selected.join(",") === expected.filter((id) => !failed.has(id)).join(",");
 }
 
 export function explainDifference(

@@ -227,7 +227,7 @@ test.each<[string, string, string[]?]>([
     "name SIMILAR TO 'a'",
     "At location 5: expression ~ of :AEXPR_SIMILAR is not currently supported",
   ],
-  ["id IN (SELECT 1)", "At location 3: subqueries are not supported yet"],
+  ["id IN (SELECT 1)", "Expected a single table reference"],
   ["id = (SELECT other FROM t)", `At location 5: ${SUBLINK}`],
   ["id = ANY (SELECT other FROM t)", `At location 3: ${SUBLINK}`],
   ["EXISTS (SELECT 1)", `At location 0: ${SUBLINK}`],

@@ -14,23 +14,10 @@ import type { Table } from "../../src/model/table.ts";
 import { defineShape } from "../../src/where/define-shape.ts";
 import { seededRandom } from "../support/random.ts";
 import { ClauseGenerator } from "./clause-generator.ts";
-import { column, table } from "./tables.ts";
-import { SAMPLE_COLUMNS, SAMPLES } from "./value-samples.ts";
+import { things } from "./sample-table.ts";
+import { SAMPLES } from "./value-samples.ts";
 
 const facts = { publishesGeneratedColumns: false, caseMapping: ASCII_CASE_MAPPING };
-const ARRAY_OIDS: Record<string, number> = { int4: 1007, int8: 1016, text: 1009, numeric: 1231 };
-const things = table(
-  column("id", "int4"),
-  ...SAMPLE_COLUMNS.map(({ name, type }) => {
-    const element = type.replace("[]", "");
-    if (element === "mood") return column(name, element, { typeKind: "e" });
-    const typeOid = ARRAY_OIDS[element];
-    return type.endsWith("[]") && typeOid !== undefined
-      ? column(name, element, { typeOid, dimensionCount: 1 })
-      : column(name, element);
-  }),
-);
-
 function define(of: Table, where: string, parameters: readonly string[]): unknown {
   const params = Object.fromEntries(parameters.map((text, index) => [String(index + 1), text]));
   const request = { where, params, columns: undefined, replica: "default", log: "full" } as const;

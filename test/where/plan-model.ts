@@ -41,6 +41,15 @@ function satisfies(access: Access, entry: AccessEntry, row: Row): boolean {
       const text = row[access.column] ?? null;
       return text !== null && textAt(text, access.path) === valuesOf(entry)[0]!;
     }
+    case "subquery":
+      throw new Error("a plan alone does not say what a view contains");
+    case "grams": {
+      const text = row[access.column] ?? null;
+      if (text === null) return false;
+      const { ignoresCase } = access;
+      const folded = text.replaceAll("\u0130", "i").replaceAll("\u212a", "k").toLowerCase();
+      return (ignoresCase ? folded : text).includes(valuesOf(entry)[0]!);
+    }
     case "range":
       return isWithin(access.order, entry, row[access.column]!);
   }
@@ -88,12 +97,11 @@ function isWithin(order: string, entry: AccessEntry, text: string | null): boole
   return isAbove && (upper === undefined || compare(upper.value) < (upper.isInclusive ? 1 : 0));
 }
 
-/** As `#>>` finds it. */
+/** As `->` and `->>` find it. */
 function textAt(text: string, path: readonly string[]): string | null {
   let json = typeNamed("jsonb").parse(text) as Json | undefined;
   for (const key of path) {
     if (json?.type === "object") json = json.members.get(key);
-    else if (json?.type === "array" && /^-?\d+$/.test(key)) json = json.items.at(Number(key));
     else return null;
   }
   if (json === undefined || json.type === "null") return null;

@@ -48,6 +48,13 @@ const define = (where: string, ...params: string[]) => {
   return definition;
 };
 
+/** By how many entries of each kind a pattern is found. */
+function grams(column: string, ofSix: number, ofThree: number, none: number): string {
+  const runs = (size: number) => `runs of ${size} bytes of "${column}"`;
+  const every = "none: every row of the table is looked at";
+  return `grams: ${runs(6)} x${ofSix} + ${runs(3)} x${ofThree} + ${every} x${none}`;
+}
+
 test.each<[string, string, boolean]>([
   ["true", "everything", true],
   ["false", "nothing", true],
@@ -97,8 +104,14 @@ test.each<[string, string, boolean]>([
   ["title LIKE 'ab%'", 'prefix: range of "title" x1', true],
   ["name LIKE 'ab%c'", 'prefix: range of "name" x1', false],
   ["name LIKE 'abcdefghi%'", 'prefix: range of "name" x1', false],
-  ["name LIKE '%ab'", "scan", false],
-  ["name ILIKE 'ab%'", "scan", false],
+  ["name LIKE '%ab'", grams("name", 0, 0, 1), false],
+  ["name LIKE '%ab%cd_'", grams("name", 0, 0, 1), false],
+  ["name LIKE '%abc%'", grams("name", 0, 1, 0), false],
+  ["name LIKE '%日本%'", grams("name", 1, 0, 0), false],
+  ["name ILIKE '%日本%'", grams("name", 0, 0, 1), false],
+  ["name ILIKE 'abcdéfghijk'", grams("name", 1, 0, 0), false],
+  ["code LIKE '%a\\_\\%'", grams("code", 0, 1, 0), false],
+  ["name NOT ILIKE '%abc%'", "scan", false],
   ["flag", 'equality: equality of "flag" x1', true],
   ["NOT flag", 'equality: equality of "flag" x1', true],
   ["flag IS NOT TRUE", 'union: equality of "flag" x1 + NULL or not of "flag" x1', true],
@@ -118,7 +131,7 @@ test.each<[string, string, boolean]>([
   ["doc ->> 'a' = 'x'", 'path: path "a" of "doc" x1', true],
   ["doc -> 'a' ->> 'b' = 'x'", 'path: path "a"."b" of "doc" x1', true],
   ["doc #>> '{a,b}' = 'x'", 'path: path "a"."b" of "doc" x1', true],
-  ["doc ->> '0' = 'x'", 'path: path "0" of "doc" x1', false],
+  ["doc ->> '0' = 'x'", 'path: path "0" of "doc" x1', true],
   ["raw ->> 'a' = 'x'", 'path: path "a" of "raw" x1', false],
   [`doc @> '{"a": {"b": "x"}}'`, 'path: path "a"."b" of "doc" x1', false],
   [`doc @> '{"a": 1}'`, "scan", false],

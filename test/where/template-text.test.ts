@@ -136,7 +136,7 @@ const example = defineShape(people, { ...request, where: "tenant = 'x'" }).templ
 test("the text is on disk and never changes", () => {
   assert.equal(
     example,
-    '{"v":3,"table":[16384,"public","items",[["id",20,"int8","b",-1,0,1,0],' +
+    '{"v":4,"table":[16384,"public","items",[["id",20,"int8","b",-1,0,1,0],' +
       '["tenant",25,"text","b",-1,0,1]]],"where":{"args":[{"column":1,"node":"column",' +
       '"type":"text"},{"index":0,"node":"constant","type":"text"}],"node":"call","operation":' +
       '{"args":["text","text"],"kind":"binary","name":"="},"type":"bool"},"columns":[0,1],' +
@@ -151,13 +151,13 @@ test("setting a table's replica identity does not rename its templates", () => {
 });
 
 test.each([
-  [example.replace('"v":3', '"v":4'), /has version 4, expected 3/],
+  [example.replace('"v":4', '"v":3'), /has version 3, expected 4/],
   ["{}", /has version none/],
   ["null", /has version none/],
   ["[]", /has version none/],
   ["1", /has version none/],
   [example.slice(0, -1), /no JSON/],
-  ['{"v":3}', /malformed/],
+  ['{"v":4}', /malformed/],
   [example.replace('"node":"call"', '"node":"crawl"'), /malformed/],
   [example.replace('"name":"="', '"name":"=="'), /malformed/],
   [example.replace('"column":1,', '"column":7,'), /malformed/],

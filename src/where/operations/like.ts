@@ -7,7 +7,6 @@
  * evaluator would be neither exact nor safe.
  */
 
-import { ASCII_CASE_MAPPING } from "../../model/case-mapping.ts";
 import { matchesLike } from "../values/like.ts";
 import {
   binary,
@@ -31,28 +30,25 @@ export const LIKE_OPERATIONS: readonly Operation[] = [
     // The padding of a bpchar counts here.
     binary("~~", type, "text", "bool", matches, BYTEWISE),
     binary("!~~", type, "text", "bool", differs, BYTEWISE),
-    make("binary", "~~*", [type, "text"], "bool", ignoringCase(matches, type), CASED),
-    make("binary", "!~~*", [type, "text"], "bool", ignoringCase(differs, type), CASED),
+    make("binary", "~~*", [type, "text"], "bool", ignoringCase(matches), CASED),
+    make("binary", "!~~*", [type, "text"], "bool", ignoringCase(differs), CASED),
   ]),
   ...(["text", "name"] as const).flatMap((type) => [
     fn("like", [type, "text"], "bool", matches, BYTEWISE),
     fn("notlike", [type, "text"], "bool", differs, BYTEWISE),
   ]),
   // Not a function of Postgres, but one that the protocol knows (section 13.4).
-  make("function", "ilike", ["text", "text"], "bool", ignoringCase(matches, "text"), {
+  make("function", "ilike", ["text", "text"], "bool", ignoringCase(matches), {
     ...CASED,
     sql: ([text, pattern]) => `(${text!} OPERATOR(pg_catalog.~~*) ${pattern!})`,
   }),
   ...refusals(),
 ];
 
-/** A name is always of the collation "C". */
 function ignoringCase(
   compare: (text: string, pattern: string) => boolean,
-  type: "text" | "name" | "bpchar",
 ): (place: Place) => Evaluate {
-  return ({ caseMapping }) => {
-    const { lower } = type === "name" ? ASCII_CASE_MAPPING : caseMapping;
+  return ({ caseMapping: { lower } }) => {
     return (text, pattern) => compare(lower(text as string), lower(pattern as string));
   };
 }

@@ -1,0 +1,145 @@
+/** The form that asks what becomes of a WHERE, and its answer in words. */
+
+import { explain, Refusal } from "./api.js";
+import { byId, element } from "./dom.js";
+import { plural } from "./format.js";
+
+/** @typedef {import("./api.js").ExplainedShape} ExplainedShape */
+
+export function startExplain() {
+  const form = /** @type {HTMLFormElement} */ (byId("explain-form"));
+  const answer = byId("explanation");
+  const button = /** @type {HTMLButtonElement} */ (form.querySelector("button"));
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    askFor(new FormData(form))
+      .then(
+        (explained) => answer.replaceChildren(...described(explained)),
+        (/** @type {unknown} */ error) => answer.replaceChildren(...refused(error)),
+      )
+      .finally(() => (button.disabled = false));
+  };
+}
+
+/** @param {FormData} form */
+async function askFor(form) {
+  const text = (/** @type {string} */ name) => /** @type {string} */ (form.get(name)).trim();
+  const lines = text("params") === "" ? [] : text("params").split("\n");
+  const params = Object.fromEntries(lines.map((line, index) => [index + 1, line.trim()]));
+  return explain({
+    table: text("table"),
+    ...(text("where") === "" ? {} : { where: text("where") }),
+    ...(lines.length === 0 ? {} : { params }),
+    ...(text("row") === "" ? {} : { row: rowOf(text("row")) }),
+  });
+}
+
+/**
+ * @param {string} text
+ * @returns {unknown}
+ */
+function rowOf(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refusal(['row: is no JSON object such as {"id": 1, "title": "old"}']);
+  }
+}
+
+/**
+ * @param {ExplainedShape} explained
+ * @returns {Node[]}
+ */
+function described(explained) {
+  const {
+    class: name,
+    constants,
+    cost,
+    handle,
+    indexes,
+    isExact,
+    residual,
+    row,
+    where,
+  } = explained;
+  const parts = [];
+  if (row !== undefined) parts.push(verdictOf(row));
+  parts.push(...chapter("Template", element("code", {}, where ?? "every row of the table")));
+  if (constants.length > 0) {
+    const values = constants.map((value, index) => `$${index + 1} = ${value}`);
+    parts.push(...chapter("Constants", ...values.map((value) => block(value))));
+  }
+  parts.push(
+    ...chapter(
+      `Found by: ${name}`,
+      element(
+        "ul",
+        {},
+        ...indexes.map((use) =>
+          element("li", {}, `${use.index}, ${plural(use.entryCount, "entry", "entries")}`),
+        ),
+      ),
+      ...(indexes.length === 0 ? ["No index is needed."] : []),
+    ),
+    ...chapter(
+      "Then",
+      isExact || residual === null
+        ? "nothing: what the index finds belongs to the shape."
+        : "each candidate is tried against the whole clause.",
+    ),
+    ...chapter(
+      "Takes",
+      `${cost.totalBytes} bytes: row ${round(cost.rowBytes)}, ` +
+        `definition ${round(cost.definitionBytes)}, entries ${round(cost.entryBytes)}`,
+    ),
+    ...chapter("Exists", handle === null ? "not now" : element("code", {}, `as ${handle}`)),
+  );
+  return parts;
+}
+
+/** @param {NonNullable<ExplainedShape["row"]>} row */
+function verdictOf({ matches, parts }) {
+  const verdict = matches
+    ? "The row belongs to the shape."
+    : "The row does not belong to the shape.";
+  const reasons = parts.map(({ result, sql }) =>
+    element(
+      "li",
+      {},
+      element("code", {}, sql),
+      " is ",
+      element("strong", { "data-result": result.startsWith("error") ? "error" : result }, result),
+    ),
+  );
+  return element(
+    "div",
+    {},
+    element("p", { class: "verdict", "data-result": String(matches) }, verdict),
+    element("ul", {}, ...reasons),
+  );
+}
+
+/** @param {unknown} error */
+function refused(error) {
+  const reasons = error instanceof Refusal ? error.reasons : ["The server cannot be reached."];
+  return reasons.map((reason) => element("p", { class: "failure" }, reason));
+}
+
+/**
+ * @param {string} title
+ * @param {(Node | string)[]} contents
+ */
+function chapter(title, ...contents) {
+  return [element("h3", {}, title), element("div", {}, ...contents)];
+}
+
+/** @param {string} text */
+function block(text) {
+  return element("div", {}, element("code", {}, text));
+}
+
+/** @param {number} size */
+function round(size) {
+  return Math.round(size * 10) / 10;
+}

@@ -1,0 +1,429 @@
+/**
+ * The views that shapes with subqueries stand on: found by what they select, made when the first
+ * shape wants them, gone with the last one.
+ *
+ *     mint, route, gate ─> query: how many rows give each value ─> place ─> ready
+ *
+ * A view is a shape: of a template, with constants, with an id. But nobody reads it, so it has
+ * neither handle nor log, and nothing of it is on disk: whatever it holds Postgres knows better.
+ *
+ * Whoever is about to make a shape holds a *lease* on its views, for until the shape is routed to
+ * nothing shows that they are used.
+ */
+
+import { LitzError } from "../lib/errors.ts";
+import { encodeConstants } from "../model/constants-codec.ts";
+import type { ShapeId } from "../model/ids.ts";
+import {
+  routedConstants,
+  type Constants,
+  type Dependency,
+  type ShapeDefinition,
+} from "../model/shape-definition.ts";
+import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
+import type { Router } from "../router/router.ts";
+import { viewIdsAmong } from "../router/view-ids.ts";
+import type { Views } from "../router/views.ts";
+import type { Moves } from "../subqueries/moves.ts";
+import type { Seed, SeededView } from "../subqueries/restoration.ts";
+import { encodeTuple } from "../subqueries/view-steps.ts";
+import { entriesOf } from "../where/access-entries.ts";
+import type { BoundaryQueue } from "./boundary-queue.ts";
+import type { ShapeRegistry } from "./registry.ts";
+import type { LiveTemplate, TemplateRegistry } from "./template-registry.ts";
+
+/** Counts the rows that give each value of subselects; `postgres/view-query.ts`. */
+export interface ViewSource {
+  /**
+   * @param definitions of one template.
+   * @returns for each of them its tuples, as text, with the number of rows that give them.
+   */
+  read(
+    definitions: readonly ShapeDefinition[],
+    signal: AbortSignal,
+  ): Promise<{
+    readonly bounds: SnapshotBounds;
+    readonly values: readonly (readonly CountedTuple[])[];
+  }>;
+}
+
+type CountedTuple = readonly [tuple: readonly (string | null)[], count: number];
+
+export interface ViewKeeperOptions {
+  readonly router: Router;
+  readonly views: Views;
+  readonly registry: ShapeRegistry;
+  readonly templates: TemplateRegistry;
+  readonly moves: Moves;
+  readonly boundaries: BoundaryQueue;
+  readonly source: ViewSource;
+  /** Removes the shapes that use a view, and so the view. */
+  readonly endUsersOf: (view: ShapeId) => void;
+}
+
+/** Views that stay until it is given back. */
+export interface ViewLease {
+  /** By dependency. */
+  readonly views: readonly ShapeId[];
+  release(): void;
+}
+
+/** Attempts at a view whose snapshot has no clear place, and the pause before the second. */
+const ATTEMPTS_MAX = 8;
+const RETRY_DELAY_MS = 5;
+/** Views of a template that one query seeds after a restart. */
+const VIEWS_PER_QUERY = 500;
+/** Postings that are swept in one turn of the event loop: about a millisecond. */
+const SWEPT_PER_TURN = 50_000;
+
+export class ViewKeeper {
+  readonly #options: ViewKeeperOptions;
+  readonly #leases = new Map<ShapeId, number>();
+  /** Views of stored shapes that are yet to be seeded. */
+  readonly #restored = new Map<ShapeId, ShapeDefinition>();
+  /** Views that are not ready, by id. */
+  readonly #seeding = new Map<ShapeId, Promise<void>>();
+  /** Removed, and not swept yet. */
+  #retiring: ShapeId[] = [];
+  #isSweeping = false;
+  readonly #stop = new AbortController();
+
+  constructor(options: ViewKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** The views of a definition, be they ready or not. Undefined: one of them there is not. */
+  find({ template, constants }: ShapeDefinition): readonly ShapeId[] | undefined {
+    const views: ShapeId[] = [];
+    for (const dependency of template.where?.subqueries?.dependencies ?? []) {
+      const view = this.#find(innerDefinition(dependency, constants));
+      if (view === undefined) return undefined;
+      views.push(view);
+    }
+    return views;
+  }
+
+  /** The constants that a shape of this definition is routed with. */
+  routed(definition: ShapeDefinition, views: readonly ShapeId[]): Constants {
+    const { where } = definition.template;
+    if (where?.subqueries === undefined) return definition.constants;
+    return routedConstants(where, definition.constants, views.map(String));
+  }
+
+  /** What was stored of a shape that is routed to. REQUIRES: its views are there. */
+  stored(template: LiveTemplate, routed: Constants): Constants {
+    const views = viewIdsOf(template, routed);
+    if (views.length === 0) return routed;
+    const own = routed.length - views.length;
+    const inner = views.flatMap((view) => {
+      const { router, templates } = this.#options;
+      return this.stored(templates.get(router.templateOf(view)), router.constantsOf(view));
+    });
+    return [...routed.slice(0, own), ...inner];
+  }
+
+  /**
+   * Makes sure that the views of a definition are there and ready, theirs first.
+   *
+   * @throws {LitzError} when one cannot be made now.
+   */
+  async acquire(definition: ShapeDefinition): Promise<ViewLease> {
+    const views: ShapeId[] = [];
+    const lease = { views, release: () => this.#release(views) };
+    try {
+      for (const dependency of definition.template.where?.subqueries?.dependencies ?? []) {
+        views.push(
+          await this.#acquire(innerDefinition(dependency, definition.constants), dependency),
+        );
+      }
+      return lease;
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
+  }
+
+  /**
+   * The views of a stored shape, made if there are none, to be seeded by `seedRestored`. To be
+   * called before the stream is followed.
+   *
+   * @throws {LitzError} CORE_MEMORY_EXHAUSTED.
+   */
+  restore({ template, constants }: ShapeDefinition): readonly ShapeId[] {
+    return (template.where?.subqueries?.dependencies ?? []).map((dependency) => {
+      const definition = innerDefinition(dependency, constants);
+      const inner = this.restore(definition);
+      const found = this.#find(definition);
+      if (found !== undefined) return found;
+      const view = this.#add(definition, dependency.kinds, inner);
+      this.#options.moves.beginRestored(view);
+      this.#restored.set(view, definition);
+      return view;
+    });
+  }
+
+  /** Reads what restored views have. Resolves when the shapes that use them can catch up. */
+  async seedRestored(): Promise<void> {
+    const { moves, router, templates } = this.#options;
+    const seeds = new Map<ShapeId, SeededView>();
+    let missing: readonly ShapeId[] = [...this.#restored.keys()];
+    for (let attempt = 0; missing.length > 0; attempt++) {
+      if (attempt > 0) await pause(RETRY_DELAY_MS * 2 ** Math.min(attempt, 8));
+      const wanted = missing.filter((view) => router.isRouted(view));
+      for (const [id, views] of grouped(wanted, (view) => router.templateOf(view))) {
+        const template = templates.get(id);
+        for (let first = 0; first < views.length; first += VIEWS_PER_QUERY) {
+          const some = views.slice(first, first + VIEWS_PER_QUERY);
+          for (const one of await this.#readSeeds(template, some)) seeds.set(one.view, one);
+        }
+      }
+      missing = await moves.restore([...seeds.values()]);
+    }
+    const views = [...this.#restored.keys()];
+    this.#restored.clear();
+    this.releaseUnused(views);
+  }
+
+  /** What restored views have cannot be read: the shapes that use them end. */
+  giveUpRestored(): void {
+    const { endUsersOf, router } = this.#options;
+    // With a view's shapes go other views that only these used.
+    for (const view of this.#restored.keys()) if (router.isRouted(view)) endUsersOf(view);
+    this.#restored.clear();
+  }
+
+  async #readSeeds(template: LiveTemplate, views: readonly ShapeId[]): Promise<SeededView[]> {
+    const definitions = views.map((view) => this.#restored.get(view)!);
+    const { bounds, values } = await this.#options.source.read(definitions, this.#stop.signal);
+    return views.map((view, index) => ({ view, template, bounds, seed: seedOf(values[index]!) }));
+  }
+
+  /** Views that nobody uses any more go. To be called when a shape that had them is gone. */
+  releaseUnused(views: readonly ShapeId[]): void {
+    for (const view of views) {
+      if (this.#leases.has(view) || !this.#options.router.isRouted(view)) continue;
+      if (this.#options.router.usersOf(view).ids.length === 0) this.remove(view);
+    }
+  }
+
+  /** REQUIRES: the view is routed to and nobody uses it. */
+  remove(view: ShapeId): void {
+    const { moves, router, templates, views } = this.#options;
+    const live = templates.get(router.templateOf(view));
+    const routed = router.constantsOf(view);
+    const inner = viewIdsOf(live, routed);
+    router.removeShape(
+      view,
+      entriesOf(live.template.where, () => routed),
+    );
+    moves.removed(view);
+    views.removeView(view);
+    templates.release(live);
+    this.#retire(view);
+    this.releaseUnused(inner);
+  }
+
+  close(): void {
+    this.#options.moves.close();
+    this.#stop.abort(new LitzError("the server is shutting down", { code: "SHUTTING_DOWN" }));
+  }
+
+  #find(definition: ShapeDefinition): ShapeId | undefined {
+    const { router, templates } = this.#options;
+    const live = templates.find(definition.template.text);
+    const views = live === undefined ? undefined : this.find(definition);
+    if (live === undefined || views === undefined) return undefined;
+    return router.findShape(live.id, encodeConstants(this.routed(definition, views)));
+  }
+
+  async #acquire(definition: ShapeDefinition, dependency: Dependency): Promise<ShapeId> {
+    const lease = await this.acquire(definition);
+    try {
+      const view = await this.#options.boundaries.run(() => {
+        const found = this.#find(definition) ?? this.#register(definition, dependency, lease.views);
+        this.#leases.set(found, (this.#leases.get(found) ?? 0) + 1);
+        return found;
+      });
+      await this.#whenReady(view, definition);
+      return view;
+    } finally {
+      lease.release();
+    }
+  }
+
+  async #whenReady(view: ShapeId, definition: ShapeDefinition): Promise<void> {
+    try {
+      await this.#seeding.get(view);
+      if (!this.#options.router.isRouted(view)) throw gone(definition);
+    } catch (error) {
+      this.#release([view]);
+      throw error;
+    }
+  }
+
+  /** At a boundary. @throws {LitzError} CORE_MEMORY_EXHAUSTED. */
+  #register(
+    definition: ShapeDefinition,
+    { kinds }: Dependency,
+    inner: readonly ShapeId[],
+  ): ShapeId {
+    const view = this.#add(definition, kinds, inner);
+    this.#options.moves.begin(view);
+    const seeded = this.#seed(view, definition).finally(() => {
+      if (this.#seeding.get(view) === seeded) this.#seeding.delete(view);
+    });
+    seeded.catch(() => undefined);
+    this.#seeding.set(view, seeded);
+    return view;
+  }
+
+  /**
+   * Mints a view and routes to it. REQUIRES: a boundary; there is no such view.
+   *
+   * @throws {LitzError} CORE_MEMORY_EXHAUSTED.
+   */
+  #add(
+    definition: ShapeDefinition,
+    kinds: Dependency["kinds"],
+    inner: readonly ShapeId[],
+  ): ShapeId {
+    const { registry, router, templates, views } = this.#options;
+    const routed = this.routed(definition, inner);
+    const live = templates.acquire(definition.template, kinds);
+    if (live === undefined) throw outOfMemory();
+    const view = registry.addView();
+    if (view === undefined) {
+      templates.release(live);
+      throw outOfMemory();
+    }
+    views.addView(view, live.id);
+    const entries = entriesOf(definition.template.where, () => routed);
+    if (!router.addShape(view, live.id, encodeConstants(routed), entries)) {
+      views.removeView(view);
+      this.#retire(view);
+      templates.release(live);
+      throw outOfMemory();
+    }
+    return view;
+  }
+
+  /** Counts what gives the view's values and places that in time. */
+  async #seed(view: ShapeId, definition: ShapeDefinition): Promise<void> {
+    const { boundaries, moves, router, source } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { bounds, values } = await source.read([definition], this.#stop.signal);
+        const seed = seedOf(values[0]!);
+        if (await moves.whenReached(view, bounds, (mark) => moves.place(view, mark, seed))) return;
+        if (attempt === ATTEMPTS_MAX) throw tooEarly();
+      } catch (error) {
+        await boundaries.run(() => {
+          if (router.isRouted(view)) this.#fail(view);
+        });
+        throw error;
+      }
+      await pause(RETRY_DELAY_MS * 2 ** attempt);
+    }
+  }
+
+  /** Nobody uses it: shapes are made on views that are ready. */
+  #fail(view: ShapeId): void {
+    this.#leases.delete(view);
+    this.remove(view);
+  }
+
+  #release(views: readonly ShapeId[]): void {
+    for (const view of views) {
+      const count = this.#leases.get(view);
+      if (count === undefined) continue;
+      if (count > 1) this.#leases.set(view, count - 1);
+      else this.#leases.delete(view);
+    }
+    void this.#options.boundaries.run(() => this.releaseUnused(views));
+  }
+
+  #retire(view: ShapeId): void {
+    this.#retiring.push(view);
+    this.#sweep();
+  }
+
+  /** The values of removed views are taken out of the index bit by bit, then their ids go back. */
+  #sweep(): void {
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    setImmediate(() => {
+      this.#isSweeping = false;
+      const { registry, views } = this.#options;
+      if (!views.sweep(SWEPT_PER_TURN)) {
+        this.#sweep();
+        return;
+      }
+      // What is left then is so little that it waits for the next to go.
+      this.#retiring = this.#retiring.filter((view) => {
+        if (!views.isSwept(view)) return true;
+        registry.retire(view);
+        return false;
+      });
+    });
+  }
+}
+
+function seedOf(values: readonly CountedTuple[]): Seed {
+  return values.map(([tuple, count]) => [encodeTuple(tuple), count]);
+}
+
+function grouped<Key, Value>(
+  values: readonly Value[],
+  keyOf: (value: Value) => Key,
+): ReadonlyMap<Key, readonly Value[]> {
+  const groups = new Map<Key, Value[]>();
+  for (const value of values) {
+    const group = groups.get(keyOf(value));
+    if (group === undefined) groups.set(keyOf(value), [value]);
+    else group.push(value);
+  }
+  return groups;
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** What a dependency selects, as a definition of its own. */
+export function innerDefinition(
+  { template, firstConstant, constantCount }: Dependency,
+  constants: Constants,
+): ShapeDefinition {
+  return { template, constants: constants.slice(firstConstant, firstConstant + constantCount) };
+}
+
+function viewIdsOf({ template }: LiveTemplate, routed: Constants): readonly ShapeId[] {
+  return viewIdsAmong(routed, template.where?.subqueries?.dependencies.length ?? 0);
+}
+
+function outOfMemory(): LitzError {
+  return new LitzError("Failed to create shape, please retry", {
+    code: "CORE_MEMORY_EXHAUSTED",
+    httpStatus: 503,
+    retriable: true,
+    retryAfterSeconds: 1,
+  });
+}
+
+function tooEarly(): LitzError {
+  return new LitzError("A transaction that was sent already is not visible yet, please retry", {
+    code: "SNAPSHOT_TOO_EARLY",
+    httpStatus: 503,
+    retriable: true,
+    retryAfterSeconds: 1,
+  });
+}
+
+function gone({ template }: ShapeDefinition): LitzError {
+  return new LitzError(`a subquery of ${template.table.name} was removed meanwhile, please retry`, {
+    code: "VIEW_REMOVED",
+    httpStatus: 503,
+    retriable: true,
+    retryAfterSeconds: 1,
+  });
+}

@@ -1,0 +1,177 @@
+/**
+ * Batches of moves: all shapes of a template that are behind are brought up together.
+ *
+ *     gates that wait ─> batch ─> one query ─> the stream gets there ─> splice ─┬─> up to date
+ *           ^                                                                  │
+ *           └──────────────── views that have moved on meanwhile <─────────────┘
+ *
+ * A template has at most one batch under way. Whoever falls behind meanwhile is in the next.
+ */
+
+import { asError } from "../lib/errors.ts";
+import type { Logger } from "../lib/logger.ts";
+import type { ShapeId, TemplateId } from "../model/ids.ts";
+import type { Lsn } from "../model/lsn.ts";
+import type { ViewPosition } from "../model/view.ts";
+import type { Router } from "../router/router.ts";
+import type { Views } from "../router/views.ts";
+import type { EventGroups } from "./event-groups.ts";
+import type { Gate } from "./gates.ts";
+import type { Laggards } from "./laggards.ts";
+import { MoveBatch, type MoveQuery } from "./move-batch.ts";
+import type { MovingTemplate, MovingTemplates } from "./moving-template.ts";
+import { movesOf, type ShapeMoves } from "./shape-moves.ts";
+import { placeOf } from "./snapshot-place.ts";
+import type { Splice } from "./splice.ts";
+
+export interface BatchesOptions {
+  readonly router: Router;
+  readonly views: Views;
+  readonly templates: MovingTemplates;
+  readonly laggards: Laggards;
+  readonly splice: Splice;
+  readonly query: MoveQuery;
+  /** Where the views are. */
+  readonly position: () => ViewPosition;
+  /** What was played to views is applied, and told to the shapes that use them. */
+  readonly step: (xids: readonly number[]) => void;
+  /** Gates have gone or moved on, and what was appended has to become durable. */
+  readonly settled: () => void;
+  readonly remove: (id: ShapeId, why: string) => void;
+  readonly askProgress: () => void;
+  readonly rowBytesMax: number;
+  readonly logger: Logger;
+}
+
+export class Batches {
+  readonly #options: BatchesOptions;
+  readonly #underWay = new Map<TemplateId, MoveBatch>();
+  #queryCount = 0;
+  #isClosed = false;
+
+  constructor(options: BatchesOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#underWay.size;
+  }
+
+  /** How many queries have been made. */
+  get queryCount(): number {
+    return this.#queryCount;
+  }
+
+  /** Begins a batch of every template of which a shape waits. REQUIRES: a boundary. */
+  start(): void {
+    const { laggards, templates } = this.#options;
+    if (this.#isClosed || laggards.gates.count === 0) return;
+    for (const id of [...laggards.gates.templatesThatWait()]) {
+      if (!this.#underWay.has(id)) this.#start(templates.get(id));
+    }
+  }
+
+  /** Finishes what can be finished: the stream has been read up to `received`. */
+  reached(received: Lsn): void {
+    for (const batch of [...this.#underWay.values()]) {
+      if (batch.isReady && received >= batch.bounds!.lsn) this.#finish(batch);
+    }
+  }
+
+  /** Gives up every query; none is begun any more. */
+  close(): void {
+    this.#isClosed = true;
+    for (const batch of this.#underWay.values()) batch.stop();
+  }
+
+  #start(template: MovingTemplate): void {
+    const { laggards, position, remove, router, views } = this.#options;
+    const until = position();
+    const { subqueries } = template.template.where!;
+    const state = { hasNull: (view: ShapeId) => views.hasNull(view) };
+    const moves = (gate: Gate, groups: EventGroups): ShapeMoves => {
+      const shapeViews = laggards.viewsOf(gate.id);
+      const { transitions } = laggards;
+      const hasChanged = (view: ShapeId) => transitions.hasChanged(view, gate.position);
+      const net = (view: ShapeId) => transitions.net(view, gate.position, until);
+      const find = () => movesOf(subqueries!, shapeViews, net, state);
+      return groups.movesOf(template, shapeViews, hasChanged, find, gate.position);
+    };
+    const gates = laggards.gates.waitingOf(template.id);
+    const { lsn } = laggards.lastCommit;
+    const constantsOf = (id: ShapeId) => router.constantsOf(id);
+    const batch = new MoveBatch({ template, gates, until, untilLsn: lsn, moves, constantsOf });
+    for (const id of batch.inexpressible) remove(id, INEXPRESSIBLE);
+    this.#underWay.set(template.id, batch);
+    if (batch.needsRows) this.#fetch(batch);
+    else this.#finish(batch);
+  }
+
+  #fetch(batch: MoveBatch): void {
+    const { askProgress, logger, query, rowBytesMax } = this.#options;
+    this.#queryCount += 1;
+    batch.fetch(query, rowBytesMax).then(
+      () => askProgress(),
+      (error: unknown) => {
+        if (this.#isClosed) return;
+        const { message } = asError(error);
+        logger.warn({ error: message, shapes: batch.gates.length }, "rows of a move were not read");
+        this.#giveUp(batch, `the rows of a move could not be read: ${message}`);
+      },
+    );
+  }
+
+  /** REQUIRES: a boundary, at which everything that the rows' snapshot shows has been read. */
+  #finish(batch: MoveBatch): void {
+    const { laggards, router, settled, splice, step } = this.#options;
+    const { bounds } = batch;
+    const gates = batch.gates.filter((gate) => laggards.isCurrent(gate));
+    const { tape } = laggards;
+    const first = laggards.firstMarkOf(gates);
+    const isAnywhere = bounds === undefined || gates.length === 0;
+    const place = isAnywhere ? tape.mark : placeOf(bounds, first, tape, router);
+    if (place === undefined) {
+      batch.again();
+      this.#fetch(batch);
+      return;
+    }
+    this.#underWay.delete(batch.template.id);
+    try {
+      if (gates.length > 0) splice.run(batch, first, place);
+    } catch (error) {
+      this.#giveUp(batch, asError(error).message);
+      return;
+    }
+    step(batch.xids);
+    this.#moveOn(batch);
+    settled();
+  }
+
+  /** Shapes whose views have moved on meanwhile stay behind, for the next batch. */
+  #moveOn({ gates, until, untilLsn }: MoveBatch): void {
+    const { laggards } = this.#options;
+    const behind: Gate[] = [];
+    const done: Gate[] = [];
+    for (const gate of gates) {
+      gate.isInBatch = false;
+      if (!laggards.isCurrent(gate)) continue;
+      gate.isRestored = false;
+      gate.position = until;
+      gate.since = laggards.tape.mark;
+      gate.held = untilLsn;
+      (laggards.isUpToDate(gate) ? done : behind).push(gate);
+    }
+    for (const gate of done) laggards.release(gate);
+    laggards.record(done, undefined);
+    laggards.record(behind, { since: laggards.lastCommit.lsn, position: untilLsn });
+  }
+
+  #giveUp(batch: MoveBatch, why: string): void {
+    const { laggards, remove, settled } = this.#options;
+    this.#underWay.delete(batch.template.id);
+    for (const gate of batch.gates) if (laggards.isCurrent(gate)) remove(gate.id, why);
+    settled();
+  }
+}
+
+export const INEXPRESSIBLE = "NULL entered or left a subquery under NOT IN";

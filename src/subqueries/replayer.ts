@@ -1,0 +1,136 @@
+/**
+ * Plays changes of the tape, and rows of a query, to shapes that are behind. What comes out goes
+ * where it would have gone at the time: bodies to the logs, deltas to the views.
+ *
+ *     message ──> core: the shapes of one template, each at its own position ──┬──> log
+ *                                                                              └──> view steps
+ */
+
+import { LitzError } from "../lib/errors.ts";
+import type { ShapeId } from "../model/ids.ts";
+import type { Lsn } from "../model/lsn.ts";
+import type { ViewPosition } from "../model/view.ts";
+import { fetchedRow } from "../router/fetched-row.ts";
+import { matchedShape, type Router } from "../router/router.ts";
+import type { BehindSince } from "../storage/storage.ts";
+import type { MovingTemplate } from "./moving-template.ts";
+import type { Mark, Tape, TapedCommit } from "./tape.ts";
+import type { ViewSteps } from "./view-steps.ts";
+
+/** Where the bodies go. `ChangeWriter` is one. */
+export interface MoveLog {
+  /** REQUIRES: per shape, (lsn, op) ascends. */
+  append(lsn: Lsn, op: number, body: Uint8Array, ids: Uint32Array): void;
+  /** The same, for what no transaction did: events, rows that moved in. */
+  appendMoved(lsn: Lsn, op: number, body: Uint8Array, ids: Uint32Array): void;
+  /** Notes where the logs of shapes end, or that they are complete (`ShapeStore.recordBehind`). */
+  recordBehind(ids: readonly ShapeId[], behind: BehindSince | undefined): void;
+  /** Makes what was appended durable and visible as one. */
+  commitMoved(): void;
+}
+
+/** At which positions of the views a shape sees both rows of a change. Undefined: it does not. */
+export interface Stance {
+  readonly old: ViewPosition;
+  readonly new: ViewPosition;
+  /** See `ReplayPositions`. */
+  readonly leavesFirst?: boolean;
+}
+
+export type StanceOf = (id: ShapeId) => Stance | undefined;
+
+export class Replayer {
+  readonly #router: Router;
+  readonly #tape: Tape;
+  readonly #steps: ViewSteps;
+  readonly #log: MoveLog;
+
+  constructor(router: Router, tape: Tape, steps: ViewSteps, log: MoveLog) {
+    this.#router = router;
+    this.#tape = tape;
+    this.#steps = steps;
+    this.#log = log;
+  }
+
+  /**
+   * Plays the commits from one mark to another, the latter not included.
+   *
+   * @throws {LitzError} MOVE_FAILED when a change cannot be read.
+   */
+  playTape(
+    template: MovingTemplate,
+    from: Mark,
+    to: Mark,
+    stanceOf: (id: ShapeId, commit: Mark) => Stance | undefined,
+  ): void {
+    for (const { commit, op, message } of this.#tape.changes(template.relation.id, from, to)) {
+      const { lsn, xid } = this.#tape.commitAt(commit);
+      this.#play(template, message, { lsn, xid, op }, "change", (id) => stanceOf(id, commit));
+      this.#takeBodies(template, (index, body, ids) => {
+        this.#log.append(lsn, this.#router.bodyOp(index), body, ids);
+      });
+    }
+  }
+
+  /**
+   * Plays a row that a query found, which no transaction changed: to whom it is new at the new
+   * position it is an insert.
+   *
+   * @param values by catalog column, as the stream would send them.
+   * @param anchor behind which it is written.
+   * @param received is told who has got the row.
+   * @throws {LitzError} MOVE_FAILED when the row cannot be read.
+   */
+  playRow(
+    template: MovingTemplate,
+    values: readonly (string | null)[],
+    anchor: TapedCommit,
+    stanceOf: StanceOf,
+    received: (ids: Uint32Array) => void,
+  ): void {
+    const at = { lsn: anchor.lsn, xid: anchor.xid, op: 0 };
+    // Another template may know of columns that this one does not.
+    const { columns } = template.relation.table;
+    const row = columns.map((_, index) => values[index] ?? null);
+    this.#play(template, fetchedRow(row), at, "fetched", stanceOf);
+    this.#takeBodies(template, (_, body, ids) => {
+      this.#log.appendMoved(anchor.lsn, anchor.nextOp, body, ids);
+      anchor.nextOp += 1;
+      received(ids);
+    });
+  }
+
+  #play(
+    template: MovingTemplate,
+    message: Uint8Array,
+    at: { readonly lsn: Lsn; readonly xid: number; readonly op: number },
+    mode: "change" | "fetched",
+    stanceOf: StanceOf,
+  ): void {
+    this.#router.positionsOf = stanceOf;
+    if (this.#router.replay(template.id, message, at, mode)) return;
+    throw new LitzError("a row cannot be read that rows of a subquery depend on", {
+      code: "MOVE_FAILED",
+    });
+  }
+
+  #takeBodies(
+    template: MovingTemplate,
+    append: (index: number, body: Uint8Array, ids: Uint32Array) => void,
+  ): void {
+    const { bytes, matches } = this.#router;
+    for (let index = 0; index < this.#router.bodyCount; index++) {
+      const address = this.#router.bodyAddress(index);
+      const body = bytes.subarray(address, address + this.#router.bodySize(index));
+      const first = this.#router.bodyFirstMatch(index);
+      const ids = matches.slice(first, first + this.#router.bodyMatchCount(index));
+      if (this.#router.bodyIsDelta(index)) {
+        const views = Array.from(ids, matchedShape);
+        this.#steps.take(body, template.template.projection!.length, views);
+      } else {
+        append(index, body, ids);
+      }
+    }
+    this.#router.clearOutput();
+  }
+}

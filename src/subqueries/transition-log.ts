@@ -1,0 +1,104 @@
+/**
+ * What changed in which view since some shape fell behind: from it follows what such a shape has to
+ * catch up with. (The core has the same history, in a form that answers whether a value was in a
+ * view; this one answers which values went in and out, and why.)
+ *
+ * Kept while shapes are gated, and no longer.
+ */
+
+import type { ShapeId } from "../model/ids.ts";
+import type { ViewPosition, ViewTransition } from "../model/view.ts";
+
+/** The difference between two positions of a view, for one value, or for NULL or emptiness. */
+export interface NetTransition {
+  readonly transition: ViewTransition;
+  /** Transactions that had to do with it. */
+  readonly xids: readonly number[];
+}
+
+interface Logged {
+  readonly position: ViewPosition;
+  /** The view made up for something: Postgres had shown that before. */
+  readonly isLate: boolean;
+  readonly xids: readonly number[];
+  readonly transition: ViewTransition;
+}
+
+export class TransitionLog {
+  readonly #byView = new Map<ShapeId, Logged[]>();
+
+  add(
+    position: ViewPosition,
+    xids: readonly number[],
+    transitions: readonly ViewTransition[],
+    isLate: boolean,
+  ): void {
+    for (const transition of transitions) {
+      const logged = { position, xids, transition, isLate };
+      const list = this.#byView.get(transition.view);
+      if (list === undefined) this.#byView.set(transition.view, [logged]);
+      else list.push(logged);
+    }
+  }
+
+  /** Whether the view changed behind `after`, be it back and forth. */
+  hasChanged(view: ShapeId, after: ViewPosition): boolean {
+    const last = this.#byView.get(view)?.at(-1);
+    return last !== undefined && last.position > after;
+  }
+
+  /** Whether the view made up for something behind `after`. */
+  wasLate(view: ShapeId, after: ViewPosition): boolean {
+    const list = this.#byView.get(view) ?? [];
+    return list.some(({ position, isLate }) => isLate && position > after);
+  }
+
+  /**
+   * What distinguishes the view at `until` from what it was at `after`. A value that entered and
+   * left again is not in it.
+   */
+  net(view: ShapeId, after: ViewPosition, until: ViewPosition): readonly NetTransition[] {
+    const byValue = new Map<
+      string,
+      { transition: ViewTransition; xids: number[]; count: number }
+    >();
+    for (const { position, xids, transition } of this.#byView.get(view) ?? []) {
+      if (position <= after || position > until) continue;
+      const key = keyOf(transition);
+      const known = byValue.get(key) ?? { transition, xids: [], count: 0 };
+      known.transition = transition;
+      known.count += 1;
+      known.xids.push(...xids);
+      byValue.set(key, known);
+    }
+    return [...byValue.values()].filter(({ count }) => count % 2 === 1);
+  }
+
+  /** Nobody asks for anything at or in front of this position any more; undefined: for nothing. */
+  keepSince(position: ViewPosition | undefined): void {
+    if (position === undefined) {
+      this.#byView.clear();
+      return;
+    }
+    for (const [view, list] of this.#byView) {
+      const kept = list.findIndex((logged) => logged.position > position);
+      if (kept < 0) this.#byView.delete(view);
+      else if (kept > 0) list.splice(0, kept);
+    }
+  }
+
+  /** The view is gone. */
+  forget(view: ShapeId): void {
+    this.#byView.delete(view);
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const list of this.#byView.values()) size += list.length;
+    return size;
+  }
+}
+
+function keyOf(transition: ViewTransition): string {
+  return transition.kind === "value" ? JSON.stringify(transition.values) : transition.kind;
+}

@@ -1,0 +1,56 @@
+/**
+ * The exposition format of Prometheus (0.0.4) read as its specification says, strictly: whatever it
+ * does not allow is an error.
+ */
+
+export interface Family {
+  readonly type: string;
+  readonly help: string;
+  /** By name and labels: `litz_shapes{state="ready"}`. */
+  readonly samples: Map<string, number>;
+}
+
+const HELP = /^# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) (.*)$/;
+const TYPE = /^# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram|summary|untyped)$/;
+const LABEL = String.raw`[a-zA-Z_]\w*="(?:[^"\\]|\\[\\"n])*"`;
+const VALUE = String.raw`-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|[+-]Inf|NaN`;
+const SAMPLE = new RegExp(
+  `^([a-zA-Z_:][a-zA-Z0-9_:]*)((?:\\{${LABEL}(?:,${LABEL})*\\})?) (${VALUE})$`,
+);
+/** What samples of a histogram or a summary are called beside its own name. */
+const SUFFIX = /_(?:bucket|sum|count)$/;
+
+/** @throws {Error} naming the first line that is not of the format. */
+export function parseExposition(text: string): Map<string, Family> {
+  const families = new Map<string, Family>();
+  let help: RegExpExecArray | null = null;
+  for (const line of text.split("\n")) {
+    if (line === "") continue;
+    const type = TYPE.exec(line);
+    if (line.startsWith("# HELP")) {
+      help = HELP.exec(line);
+      if (help === null) throw new Error(`no help: ${line}`);
+    } else if (type !== null) {
+      if (help === null || help[1] !== type[1]) throw new Error(`a type without its help: ${line}`);
+      if (families.has(type[1]!)) throw new Error(`described twice: ${line}`);
+      families.set(type[1]!, { type: type[2]!, help: help[2]!, samples: new Map() });
+    } else addSample(families, line);
+  }
+  return families;
+}
+
+function addSample(families: Map<string, Family>, line: string): void {
+  const sample = SAMPLE.exec(line);
+  if (sample === null) throw new Error(`no sample: ${line}`);
+  const [, name = "", labels = "", value = ""] = sample;
+  const family = families.get(name) ?? families.get(name.replace(SUFFIX, ""));
+  if (family === undefined) throw new Error(`a sample of nothing: ${line}`);
+  const key = name + labels;
+  if (family.samples.has(key)) throw new Error(`told twice: ${line}`);
+  family.samples.set(key, Number(value.replace("Inf", "Infinity")));
+}
+
+/** All samples there are, by name and labels. */
+export function samplesOf(families: ReadonlyMap<string, Family>): Map<string, number> {
+  return new Map([...families.values()].flatMap(({ samples }) => [...samples]));
+}
