@@ -159,7 +159,7 @@ export function countOf(view: u32): u32 {
  */
 export function membership(view: u32, row: u32, position: u32): u32 {
   const head = headOf(view);
-  let hasNull = (head & HAS_NULL) != 0;
+  let hasNull: bool = (head & HAS_NULL) != 0;
   let isEmpty = isEmptyNow(view);
   if (position != LIVE && history.count() != 0) {
     hasNull = hadAt(view, NULL_ROW, position, hasNull);
