@@ -61,9 +61,11 @@ export async function restoreShapes(options: RestoreOptions): Promise<RestoredSh
     if (acquired === undefined) return undefined;
     const { template, live, routed } = acquired;
     const isDependent = template.where?.subqueries !== undefined;
-    if (store.behind.get(key)?.since === BEHIND_UNKNOWN.since) {
+    const isUnknown = store.behind.get(key)?.since === BEHIND_UNKNOWN.since;
+    // Where a move was when a process was killed is not known well enough to go on from there.
+    if (isDependent && (isUnknown || !store.wasClosed)) {
       if (live !== undefined) templates.release(live);
-      unusable.refuse(key, "what their subqueries stand on was changing when the server ended");
+      unusable.refuse(key, "what their subqueries were doing when the server ended is not known");
       return undefined;
     }
     const id = registry.add(key, hash);

@@ -105,6 +105,9 @@ export interface ShapeStore {
    */
   recordBehind(keys: readonly StorageKey[], behind: BehindSince | undefined): void;
 
+  /** Whether the last process closed the directory: a checkpoint has everything. */
+  readonly wasClosed: boolean;
+
   /** What was recorded, as far as it is durable. */
   readonly behind: ReadonlyMap<number, BehindSince>;
 

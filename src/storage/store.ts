@@ -64,6 +64,7 @@ export class Store implements ShapeStore {
   readonly #directory: Omit<OpenedDirectory, "recovered">;
   /** What a start has found, until it is restored. */
   #recovered: OpenedDirectory["recovered"] | undefined;
+  readonly wasClosed: boolean;
   readonly #catalog: Catalog;
   readonly #commits: GroupCommit;
   readonly #thread: CheckpointThread;
@@ -84,6 +85,7 @@ export class Store implements ShapeStore {
   constructor({ recovered, ...directory }: OpenedDirectory) {
     this.#directory = directory;
     this.#recovered = recovered;
+    this.wasClosed = recovered.lastSeq === directory.position.committedSeq;
     const { catalog, journal, segments, voids, limits, postings, runs } = directory;
     this.#catalog = catalog;
     this.#thread = directory.makeThread((error) => this.#commits.fail(error));

@@ -13,7 +13,7 @@ export interface Family {
 const HELP = /^# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) (.*)$/;
 const TYPE = /^# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram|summary|untyped)$/;
 const LABEL = String.raw`[a-zA-Z_]\w*="(?:[^"\\]|\\[\\"n])*"`;
-const VALUE = String.raw`-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|[+-]Inf|NaN`;
+const VALUE = String.raw`-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|[+-]Inf|[Nn]a[Nn]`;
 const SAMPLE = new RegExp(
   `^([a-zA-Z_:][a-zA-Z0-9_:]*)((?:\\{${LABEL}(?:,${LABEL})*\\})?) (${VALUE})$`,
 );
