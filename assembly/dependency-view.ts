@@ -18,11 +18,12 @@
  * Besides values a view has two states that decide about NOT IN, and their changes are transitions
  * like those of values, of the pseudo rows NULL_ROW and EMPTY_ROW.
  *
- * Invariants (`verify` checks 1 and 2):
+ * Invariants (`verify` checks 1 to 3):
  *
  *   1. A live view's `values` is the number of rows that it is a member of.
  *   2. Who is in a row's set is a member, or has an entry in the history, or is dead.
- *   3. Positions at `keptSince` and later can be asked for.
+ *   3. A view that is not `noted` has neither entries in the history nor counts of values.
+ *   4. Positions at `keptSince` and later can be asked for.
  *
  * `apply` may allocate and reserves what it needs. The rest never does.
  */
@@ -61,9 +62,9 @@ const NULL_SIZE: u32 = 0xffffffff;
 const COUNT_MASK: u32 = 0xffffff;
 const HAS_NULL: u32 = 0x01000000;
 const DEAD: u32 = 0x02000000;
+/** The history or the counts of values may name the view: the sweep has to look there. */
+const NOTED: u32 = 0x04000000;
 
-/** How many values one `listRows` looks at. */
-const LISTED_ROWS: u32 = 16000;
 /** How many entries of the history are dropped at a time, at least. */
 const DROPS_MIN: u32 = 4096;
 
@@ -75,9 +76,8 @@ let transitionCount: u32 = 0;
 /** Nothing is kept but the last step, or what may be asked for at this position and later. */
 let isKeeping: bool = false;
 let keptSince: u32 = 0;
-/** Where `copyTransitions` and `listRows` ended. */
+/** Where `copyTransitions` ended. */
 let copiedTo: u32 = 0;
-let listedTo: u32 = 0;
 
 /** One id for `removePairs`. */
 const oneId: usize = memory.data(4, 4);
@@ -113,7 +113,7 @@ export function remove(view: u32): void {
   history.forget(view, NULL_ROW);
   history.forget(view, EMPTY_ROW);
   // The count is of no more use: in its place stands which pass was the last to begin.
-  setHead(view, DEAD | (family.passesBegun & COUNT_MASK));
+  setHead(view, DEAD | (headOf(view) & NOTED) | (family.passesBegun & COUNT_MASK));
 }
 
 /**
@@ -131,6 +131,13 @@ export function forget(view: u32): bool {
   store<u64>(shapeTable.handleAddress(view), 0);
   families.forgetView(family);
   return true;
+}
+
+/** Forgets what is noted of a dead view and a row, which is about to be without it. */
+export function forgetPair(view: u32, row: u32): void {
+  if ((headOf(view) & NOTED) == 0) return; // 3
+  valueCounts.set(view, row, 1, 1);
+  history.forget(view, row);
 }
 
 export function isView(view: u32): bool {
@@ -185,7 +192,8 @@ export function hasRecent(): bool {
   return history.count() != 0;
 }
 
-function isMember(view: u32, row: u32, position: u32): bool {
+/** Whether a view has the value of a row at a position. REQUIRES: as `membership`. */
+export function isMember(view: u32, row: u32, position: u32): bool {
   const newest = history.newestOf(view, row);
   if (newest == history.NONE) return idSet.has(subqueryIndex.viewsOf(row), view);
   return position == LIVE ? history.isEntering(newest) : history.hadAt(newest, position);
@@ -311,7 +319,10 @@ function applyValue(view: u32, tuple: usize, count: i32): u32 {
     row = enter(view, family, row, tuple);
     if (row == subqueryIndex.NONE) return REFUSED;
   }
-  valueCounts.set(view, row, max(has, 1), 1);
+  if (had > 1 || has > 1) {
+    valueCounts.set(view, row, max(has, 1), 1);
+    setHead(view, headOf(view) | NOTED);
+  }
   if (had == 0) {
     setHead(view, headOf(view) + 1);
     note(view, row, true);
@@ -378,6 +389,7 @@ function note(view: u32, row: u32, isNowIn: bool): void {
     newest = history.NONE;
   } else if (newest == history.NONE || !isOfStep(newest)) {
     history.append(view, row, isNowIn, stepPosition, newest);
+    setHead(view, headOf(view) | NOTED);
     transitionCount += 1;
     return;
   } else {
@@ -406,44 +418,7 @@ function pagesForNotes(): u32 {
   return valueCounts.pagesForSet() + 2 * history.pagesForAppend();
 }
 
-// --- Contents ----------------------------------------------------------------------------------
-
-/**
- * Writes rows of values that a view has at the moment, after `after`, to `out`, and returns how
- * many, at most `capacity`. Looks at LISTED_ROWS values of the family: see `listedUpTo`.
- */
-export function listRows(view: u32, after: u32, out: usize, capacity: u32): u32 {
-  const family = familyOf(view);
-  let listed: u32 = 0;
-  let row = values.next(family, after + 1);
-  for (let looks: u32 = 0; looks < LISTED_ROWS && row != values.NONE; looks += 1) {
-    if (listed == capacity) break;
-    if (isMember(view, row, LIVE)) {
-      store<u32>(out + ((<usize>listed) << 2), row);
-      listed += 1;
-    }
-    after = row;
-    row = values.next(family, row + 1);
-  }
-  listedTo = row == values.NONE ? values.NONE : after;
-  return listed;
-}
-
-/** After what row `listRows` has to go on, 0 if that was all. */
-export function listedUpTo(): u32 {
-  return listedTo;
-}
-
-/** How many terms the value of a row has. */
-export function termCountOf(row: u32): u32 {
-  return families.at(values.familyOf(row)).termCount;
-}
-
-/** Writes one term of a value as text: see `viewKey.lastAddress` and `lastSize`. */
-export function writeTerm(row: u32, index: u32): void {
-  const owner = families.at(values.familyOf(row));
-  viewKey.writeTerm(values.keyOf(row), families.kindsOf(owner), owner.termCount, index);
-}
+// --- Checks ------------------------------------------------------------------------------------
 
 /** Checks the invariants in O(views x values). */
 export function verify(): void {
@@ -468,6 +443,10 @@ function verifyViews(family: u32): void {
         pairs += 1;
         if (isMember(view, row, LIVE)) members += 1;
         else assert(isDead(view) || history.newestOf(view, row) != history.NONE); // 2
+        if ((headOf(view) & NOTED) == 0) {
+          assert(valueCounts.get(view, row, 1) == 1); // 3
+          assert(history.newestOf(view, row) == history.NONE); // 3
+        }
       }
       row = values.next(family, row + 1);
     }

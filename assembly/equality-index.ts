@@ -77,23 +77,22 @@ export function find(path: Path, side: u32): u32 {
   }
 }
 
-/** Brings the bucket of a key nearer. What it returns has no meaning. */
-export function touchKey(hash: u64): u32 {
-  return leafTable.touch(table, hash);
+/** Where in the leaf table, whose payloads are sets, a search for a hash begins. */
+export function placeOf(hash: u64): u32 {
+  return leafTable.placeOf(table, hash);
+}
+
+/** Where it goes on after a place. */
+export function placeAfter(hash: u64, place: u32): u32 {
+  return leafTable.placeAfter(table, hash, place);
 }
 
 /**
- * A shape that may have a key with this hash, NONE if none has. Quick and not exact: `find`
- * compares.
+ * Brings nearer what `find` and the router read of a set's first shape. What it returns has no
+ * meaning.
  */
-export function candidate(hash: u64): u32 {
-  leafTable.seek(table, hash);
-  const set = leafTable.next();
-  return set == leafTable.NONE ? NONE : idSet.first(set);
-}
-
-/** Brings nearer what `find` and the router read of a shape. What it returns has no meaning. */
-export function touchShape(id: u32): u32 {
+export function touchSet(set: u32): u32 {
+  const id = idSet.first(set);
   return <u32>shapeTable.constants(id) + shapeTable.template(id) + shapeTable.state(id);
 }
 

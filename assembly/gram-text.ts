@@ -13,7 +13,14 @@
  *               └─┴─┴─┴─ ─ ─┴─┘
  *
  * Most grams of a row are nobody's, and are passed over without a look-up. Bits are not taken back:
- * what is no longer filed costs a look-up until the last shape of the access goes.
+ * what is no longer filed costs a look-up until the last template of the access goes.
+ *
+ *     told      ┌────────┬───────────────┐   256 words, by other bits of the hash: of which text
+ *               │ serial │ gram, 6 bytes │   which gram was told last
+ *               └────────┴───────────────┘
+ *
+ * A word that stands in a text a hundred times has its shapes found once. Serials of texts go round
+ * at 65,536, and all that was told is forgotten then; none is 0.
  *
  * Allocates nothing.
  */
@@ -22,6 +29,13 @@ export const FILTER_SIZE: u32 = 4096;
 /** From a hash of 64 bits to one of as many as the filter has. */
 const FILTER_SHIFT: u64 = 49;
 if ((<u64>FILTER_SIZE) << 3 != (<u64>1) << (64 - FILTER_SHIFT)) ERROR("a bit for every hash");
+
+const TOLD_COUNT: u64 = 256;
+const TOLD_SHIFT: u64 = 41;
+const SERIAL_SHIFT: u64 = 48;
+const SERIAL_MAX: u64 = 0xffff;
+const told: usize = memory.data(2048, 8);
+if (TOLD_COUNT << 3 != 2048) ERROR("what is told must fit its data");
 
 const DOTTED_I_LEAD: u32 = 0xc4;
 const DOTTED_I_END: u32 = 0xb0;
@@ -40,6 +54,8 @@ let newest: u64 = 0;
 let gram: u64 = 0;
 /** Bytes until the first gram is whole. */
 let missing: u32 = 0;
+/** Of the text. */
+let serial: u64 = 0;
 
 /** Begins with a text. Reads up to 3 bytes beyond it; every region has a pad. */
 export function open(
@@ -56,9 +72,14 @@ export function open(
   newest = (<u64>(gramSize - 1)) << 3;
   gram = 0;
   missing = gramSize;
+  if (serial == SERIAL_MAX) {
+    memory.fill(told, 0, (<usize>TOLD_COUNT) << 3);
+    serial = 0;
+  }
+  serial += 1;
 }
 
-/** Goes on to the next gram that may be somebody's. */
+/** Goes on to the next gram that may be somebody's. One that repeats is not told again, mostly. */
 export function next(): bool {
   while (at < end) {
     gram = (gram >> 8) | ((<u64>readByte()) << newest);
@@ -67,8 +88,10 @@ export function next(): bool {
       continue;
     }
     missing = 0;
-    const bit = hashOf(gram);
-    if ((<u32>load<u8>(filter + ((<usize>bit) >> 3))) & (1 << (bit & 7))) return true;
+    const hash = hashOf(gram);
+    const bit = <u32>(hash >> FILTER_SHIFT);
+    const isFiled = (<u32>load<u8>(filter + ((<usize>bit) >> 3))) & (1 << (bit & 7));
+    if (isFiled != 0 && isFirst(hash)) return true;
   }
   return false;
 }
@@ -88,7 +111,7 @@ export function numberOf(address: usize, size: u32): u64 {
 
 /** Notes in a filter that there is such a gram. */
 export function note(filter: usize, number: u64): void {
-  const bit = hashOf(number);
+  const bit = <u32>(hashOf(number) >> FILTER_SHIFT);
   const address = filter + ((<usize>bit) >> 3);
   store<u8>(address, <u8>((<u32>load<u8>(address)) | (1 << (bit & 7))));
 }
@@ -110,6 +133,16 @@ function readByte(): u32 {
   return byte;
 }
 
-function hashOf(number: u64): u32 {
-  return <u32>((number * 0x9e3779b97f4a7c15) >> FILTER_SHIFT);
+/** Whether the gram was not told of this text, as far as is remembered. Remembers it. */
+function isFirst(hash: u64): bool {
+  const address = told + ((<usize>((hash >> TOLD_SHIFT) % TOLD_COUNT)) << 3);
+  const word = (serial << SERIAL_SHIFT) | gram;
+  if (load<u64>(address) == word) return false;
+  store<u64>(address, word);
+  return true;
+}
+
+/** Its highest bits are the best. */
+function hashOf(number: u64): u64 {
+  return number * 0x9e3779b97f4a7c15;
 }

@@ -103,13 +103,28 @@ export function remove(ref: u32, id: u32): u32 {
   const row = rowOf(ref);
   if (idBlock.kindOf(row) == KIND_DIRECTORY) {
     removeFromDirectory(ref, id);
-    return ref;
+    return collapsed(ref);
   }
-  if (!idBlock.remove(blocks, row, id) || idBlock.count(row) > 1) return ref;
-  const only = idBlock.first(row);
-  idBlock.release(blocks, row);
-  rowPool.give(rows, ref - SHAPE_ID_MAX);
-  return only;
+  return idBlock.remove(blocks, row, id) ? collapsed(ref) : ref;
+}
+
+/**
+ * Returns the set without `size` ids, ascending, at `ids`, in one pass over the blocks that have
+ * them. REQUIRES: they are in it.
+ */
+export function removeAll(ref: u32, ids: usize, size: u32): u32 {
+  if (size == 0) return ref;
+  if (count(ref) == size) {
+    release(ref);
+    return NONE;
+  }
+  const row = rowOf(ref);
+  if (idBlock.kindOf(row) == KIND_DIRECTORY) {
+    removeAllFromDirectory(ref, ids, size);
+  } else {
+    idBlock.removeAll(blocks, row, ids, size);
+  }
+  return collapsed(ref);
 }
 
 export function has(ref: u32, id: u32): bool {
@@ -197,7 +212,7 @@ export function verify(ref: u32): void {
     const entry = entryAt(directory, index);
     total += idBlock.verify(entry);
     const isLast = index + 1 == directory.blocks;
-    const end = isLast ? SHAPE_ID_MAX + 1 : idBlock.baseOf(entryAt(directory, index + 1));
+    const end = isLast ? SHAPE_ID_MAX + 1 : baseAt(directory, index + 1);
     assert(idBlock.first(entry) >= idBlock.baseOf(entry) && idBlock.last(entry) < end); // 2
   }
   assert(total == directory.ids); // 3
@@ -216,6 +231,16 @@ function pair(a: u32, b: u32): u32 {
   return SHAPE_ID_MAX + number;
 }
 
+/** The set of a row that has become smaller: if there is only one id left, that id. */
+function collapsed(ref: u32): u32 {
+  const row = rowOf(ref);
+  if (idBlock.kindOf(row) == KIND_DIRECTORY || idBlock.count(row) > 1) return ref;
+  const only = idBlock.first(row);
+  idBlock.release(blocks, row);
+  rowPool.give(rows, ref - SHAPE_ID_MAX);
+  return only;
+}
+
 /** Makes a directory of a row's one block and what spilled from it. */
 function divide(row: usize, isSpillFirst: bool): void {
   const capacity = grownCapacity(2);
@@ -232,7 +257,7 @@ function addToDirectory(ref: u32, id: u32): void {
   let index = blockFor(directory, id);
   if (!idBlock.canTake(entryAt(directory, index), id) && index + 1 < directory.blocks) {
     // A bitmap ends with its window: what lies between it and the next block is the next one's.
-    if (id >= idBlock.baseOf(entryAt(directory, index))) {
+    if (id >= baseAt(directory, index)) {
       if (idBlock.canTake(entryAt(directory, index + 1), id)) index += 1;
     }
   }
@@ -262,6 +287,44 @@ function removeFromDirectory(ref: u32, id: u32): void {
     joinNeighbours(directory, index);
   }
   directory.ids -= 1;
+  shrinkDirectory(ref, directory);
+}
+
+/** REQUIRES: the directory has all these ids, and more. */
+function removeAllFromDirectory(ref: u32, ids: usize, size: u32): void {
+  const directory = directoryOf(ref);
+  const end = ids + ((<usize>size) << 2);
+  directory.ids -= size;
+  // Entries in front of `to` are done, those from `from` on have not been looked at.
+  let from = blockFor(directory, load<u32>(ids));
+  let to = from;
+  while (ids < end) {
+    const entry = entryAt(directory, to);
+    if (to != from) memory.copy(entry, entryAt(directory, from), ENTRY_SIZE);
+    from += 1;
+    const after = from == directory.blocks ? SHAPE_ID_MAX + 1 : baseAt(directory, from);
+    let own = ids;
+    while (own < end && load<u32>(own) < after) own += 4;
+    const ownSize = <u32>((own - ids) >> 2);
+    if (ownSize != 0 && ownSize == idBlock.count(entry)) {
+      idBlock.release(blocks, entry);
+    } else {
+      if (ownSize != 0) idBlock.removeAll(blocks, entry, ids, ownSize);
+      if (to == 0 || !joinShort(entryAt(directory, to - 1), entry)) to += 1;
+    }
+    ids = own;
+  }
+  const rest = directory.blocks - from;
+  memory.copy(entryAt(directory, to), entryAt(directory, from), <usize>rest * ENTRY_SIZE);
+  directory.blocks = to + rest;
+  if (rest != 0 && to != 0 && joinShort(entryAt(directory, to - 1), entryAt(directory, to))) {
+    removeEntry(directory, to);
+  }
+  shrinkDirectory(ref, directory);
+}
+
+/** After blocks have gone: the only one left needs no directory, a much too large one shrinks. */
+function shrinkDirectory(ref: u32, directory: Directory): void {
   const row = rowOf(ref);
   if (directory.blocks == 1) {
     memory.copy(row, entryAt(directory, 0), ENTRY_SIZE);
@@ -281,19 +344,20 @@ function removeFromDirectory(ref: u32, id: u32): void {
 
 /** Joins a block that has become short with the one after it or before it. */
 function joinNeighbours(directory: Directory, index: u32): void {
-  if (idBlock.count(entryAt(directory, index)) > idBlock.LIST_SHORT) return;
-  // The joined list is written before the old ones' memory is known to suffice.
-  if (pagePool.freePages() == 0) return;
   const entry = entryAt(directory, index);
-  if (index + 1 < directory.blocks) {
-    if (idBlock.join(blocks, entry, entryAt(directory, index + 1))) {
-      removeEntry(directory, index + 1);
-      return;
-    }
-  }
-  if (index != 0 && idBlock.join(blocks, entryAt(directory, index - 1), entry)) {
+  if (idBlock.count(entry) > idBlock.LIST_SHORT) return;
+  if (index + 1 < directory.blocks && joinShort(entry, entryAt(directory, index + 1))) {
+    removeEntry(directory, index + 1);
+  } else if (index != 0 && joinShort(entryAt(directory, index - 1), entry)) {
     removeEntry(directory, index);
   }
+}
+
+/** Joins the block `right` to `left`, if one of them is short, and that is possible. */
+function joinShort(left: usize, right: usize): bool {
+  if (min(idBlock.count(left), idBlock.count(right)) > idBlock.LIST_SHORT) return false;
+  // The joined list is written before the old ones' memory is known to suffice.
+  return pagePool.freePages() != 0 && idBlock.join(blocks, left, right);
 }
 
 function removeEntry(directory: Directory, index: u32): void {
@@ -309,7 +373,7 @@ function blockFor(directory: Directory, id: u32): u32 {
   let high = directory.blocks;
   while (high - low > 1) {
     const middle = (low + high) >> 1;
-    if (idBlock.baseOf(entryAt(directory, middle)) <= id) low = middle;
+    if (baseAt(directory, middle) <= id) low = middle;
     else high = middle;
   }
   return low;
@@ -355,6 +419,10 @@ function directoryOf(ref: u32): Directory {
 
 function directorySize(capacity: u32): usize {
   return HEAD_SIZE + <usize>capacity * ENTRY_SIZE;
+}
+
+function baseAt(directory: Directory, index: u32): u32 {
+  return idBlock.baseOf(entryAt(directory, index));
 }
 
 function entryAt(directory: Directory, index: u32): usize {

@@ -7,11 +7,17 @@ import * as shapeTable from "./shape-table";
 import * as subqueryIndex from "./subquery-index";
 import * as families from "./view-family";
 import * as history from "./view-history";
+import * as viewContents from "./view-contents";
 import * as viewKey from "./view-key";
 import * as viewSweep from "./view-sweep";
 
 export function viewMint(): u32 {
   return shapeTable.mintView();
+}
+
+/** Ids of views, those that are removed and not swept yet among them. */
+export function viewIdCount(): u32 {
+  return shapeTable.views();
 }
 
 /** Number of the new family, 0 if the budget forbids it. A u32 kind for each term is at `kinds`. */
@@ -85,21 +91,21 @@ export function viewMembership(view: u32, row: u32, position: u32): u32 {
 }
 
 export function viewListRows(view: u32, after: u32, out: usize, capacity: u32): u32 {
-  return dependencyView.listRows(view, after, out, capacity);
+  return viewContents.listRows(view, after, out, capacity);
 }
 
 export function viewListedUpTo(): u32 {
-  return dependencyView.listedUpTo();
+  return viewContents.listedUpTo();
 }
 
 /** How many terms the values have that are like that of a row. */
 export function viewTermCount(row: u32): u32 {
-  return dependencyView.termCountOf(row);
+  return viewContents.termCountOf(row);
 }
 
 /** Size of the text of a term of a value, which is at `viewTermAddress`. */
 export function viewWriteTerm(row: u32, index: u32): u32 {
-  dependencyView.writeTerm(row, index);
+  viewContents.writeTerm(row, index);
   return viewKey.lastSize();
 }
 

@@ -39,6 +39,7 @@
 import * as blockPool from "./block-pool";
 import * as leaves from "./leaf";
 import { BUCKET_SIZE, BUCKETS_MAX, ENTRIES_MAX } from "./leaf";
+import { INDEX_MASK, placeIn, tagOf } from "./leaf-place";
 import * as pagePool from "./page-pool";
 
 /** No payload: the end of a search. */
@@ -187,7 +188,8 @@ export function next(): u32 {
   assert(isSearching);
   let bucket = leaves.bucketAt(cursorLeaf, cursorIndex);
   while (cursorMatches == 0) {
-    if (leaves.passedOf(bucket) == 0 || cursorSteps == cursorBuckets) {
+    const goesOn = leaves.isPassedBy(bucket, cursorIndex, cursorTag);
+    if (!goesOn || cursorSteps == cursorBuckets) {
       isSearching = false;
       return NONE;
     }
@@ -201,15 +203,18 @@ export function next(): u32 {
   return leaves.payloadAt(bucket, slot);
 }
 
-/**
- * Reads a word of the bucket at which a search for this hash will begin, which brings it nearer.
- * Its value says nothing; the caller must use it for something, or the compiler leaves the reading
- * out.
- */
-export function touch(table: usize, hash: u64): u32 {
+/** The place (`leaf-place.ts`) at which a search for this hash begins. */
+export function placeOf(table: usize, hash: u64): u32 {
   const slot = slotOf(changetype<Table>(table), positionOf(hash));
-  const home = leaves.homeOf(tagOf(hash), bucketsOf(slot));
-  return load<u32>(leaves.bucketAt(leafOf(slot), home));
+  return placeIn(leafOf(slot), leaves.homeOf(tagOf(hash), bucketsOf(slot)));
+}
+
+/** Where the search goes on that was at a place, 0 if it has seen every bucket. */
+export function placeAfter(table: usize, hash: u64, place: u32): u32 {
+  const slot = slotOf(changetype<Table>(table), positionOf(hash));
+  const buckets = bucketsOf(slot);
+  const next = leaves.nextOf(place & INDEX_MASK, buckets);
+  return next == leaves.homeOf(tagOf(hash), buckets) ? 0 : placeIn(leafOf(slot), next);
 }
 
 export function count(table: usize): u32 {
@@ -454,10 +459,6 @@ function positionOf(hash: u64): u32 {
   return <u32>((bent * 0x55555555) >> 32);
 }
 
-function tagOf(hash: u64): u32 {
-  return (<u32>hash) & 0xffff;
-}
-
 function indexOf(self: Table, position: u32): u32 {
   return position >> (POSITION_BITS - self.depth);
 }
@@ -471,11 +472,11 @@ function slotAt(self: Table, index: u32): usize {
 }
 
 function leafOf(slot: usize): usize {
-  return <usize>(load<u32>(slot) & ~63);
+  return <usize>(load<u32>(slot) & ~INDEX_MASK);
 }
 
 function bucketsOf(slot: usize): u32 {
-  return (load<u32>(slot) & 63) + 1;
+  return (load<u32>(slot) & INDEX_MASK) + 1;
 }
 
 function rootOf(self: Table): usize {

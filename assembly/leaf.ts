@@ -8,19 +8,24 @@
  *             │ 12 tags, u16     │ 12 payloads, low │ 12 x high  │ meta │   64 bytes
  *             └──────────────────┴──────────────────┴────────────┴──────┘
  *             0                  24                 48           60
- *     meta    count:4 | passed:12 | and in bucket 0, for the whole leaf: total:11 | depth:5
+ *     meta    count:4 | passed:12 | passed tags:16
+ *             in bucket 0, for the whole leaf, in place of passed tags: total:11 | depth:5
  *
  * An entry's home is the bucket `tag * buckets >> 16`; where that is full the entry goes to the
  * next bucket that is not, and every bucket on the way counts it as passed. A search ends at a
- * bucket that nobody passed, so there are no tombstones. The tags alone say where entries belong
- * when the number of buckets changes.
+ * bucket that nobody passed, so there are no tombstones. A third of the buckets are passed, by few:
+ * so each has a bit for every value of a tag's last four bits, set if such a tag has passed, and
+ * one search in twenty goes on for nothing. The tags alone say where entries belong when the number
+ * of buckets changes.
  *
  * Invariants (`verify` checks them all):
  *
  *   1. A bucket's first `count` entries are in use. An entry's home and every bucket between that
  *      and its own is full or was when the entry came: then it still is passed.
  *   2. `passed` counts the entries of other buckets whose way from home led over this bucket.
- *   3. total is the sum of the counts, and at most `limitOf(buckets)`.
+ *   3. A bucket but the first has the bit of every tag that it is passed by, and none if there is
+ *      no such tag.
+ *   4. total is the sum of the counts, and at most `limitOf(buckets)`.
  *
  * A leaf is an address and a number of buckets, which whoever names the leaf keeps: that saves the
  * data plane a look at bucket 0. Nothing here allocates.
@@ -32,6 +37,9 @@ const LOW: usize = 24;
 const HIGH: usize = 48;
 const META: usize = 60;
 const SLOTS: u32 = 12;
+const COUNT_MASK: u32 = 0xf;
+const PASSED_MASK: u32 = 0xfff0;
+const ONE_PASSED: u32 = 0x10;
 
 /** The most buckets of a leaf: what the six low bits of its address can say. */
 export const BUCKETS_MAX: u32 = 64;
@@ -90,7 +98,7 @@ export function find(leaf: usize, buckets: u32, tag: u32, payload: u32): bool {
       }
       matches &= matches - 1;
     }
-    if (passedOf(bucket) == 0) return false;
+    if (!isPassedBy(bucket, index, tag)) return false;
     index = nextOf(index, buckets);
   }
   return false;
@@ -109,7 +117,7 @@ export function removeFound(leaf: usize, buckets: u32): void {
   setEntry(bucket, foundSlot, tagAt(bucket, last), payloadAt(bucket, last));
   setCount(bucket, last);
   while (index != foundBucket) {
-    addPassed(bucketAt(leaf, index), -1);
+    unpass(bucketAt(leaf, index), index);
     index = nextOf(index, buckets);
   }
   addTotal(leaf, -1);
@@ -185,6 +193,13 @@ export function passedOf(bucket: usize): u32 {
   return (load<u32>(bucket, META) >> 4) & 0xfff;
 }
 
+/** Whether an entry of this tag may lie beyond a bucket, the one with this index. */
+export function isPassedBy(bucket: usize, index: u32, tag: u32): bool {
+  const meta = load<u32>(bucket, META);
+  if ((meta & PASSED_MASK) == 0) return false;
+  return index == 0 || (meta & bitOf(tag)) != 0;
+}
+
 export function countOf(bucket: usize): u32 {
   return load<u32>(bucket, META) & 15;
 }
@@ -208,8 +223,10 @@ export function verify(leaf: usize, buckets: u32): void {
     assert(countOf(bucket) <= SLOTS); // 1
     total += countOf(bucket);
     for (let slot: u32 = 0; slot < countOf(bucket); slot += 1) {
-      let step = homeOf(tagAt(bucket, slot), buckets);
+      const tag = tagAt(bucket, slot);
+      let step = homeOf(tag, buckets);
       while (step != index) {
+        assert(isPassedBy(bucketAt(leaf, step), step, tag)); // 3
         const passed = expected + <usize>(step << 2);
         store<u32>(passed, load<u32>(passed) + 1);
         step = nextOf(step, buckets);
@@ -218,8 +235,10 @@ export function verify(leaf: usize, buckets: u32): void {
   }
   for (let index: u32 = 0; index < buckets; index += 1) {
     assert(load<u32>(expected + <usize>(index << 2)) == passedOf(bucketAt(leaf, index))); // 2
+    const meta = load<u32>(bucketAt(leaf, index), META);
+    assert(index == 0 || (meta & PASSED_MASK) != 0 || meta >> 16 == 0); // 3
   }
-  assert(total == totalOf(leaf) && total <= limitOf(buckets)); // 3
+  assert(total == totalOf(leaf) && total <= limitOf(buckets)); // 4
 }
 
 /** Puts an entry into the first bucket from its home on that has a free place. */
@@ -228,7 +247,7 @@ function put(leaf: usize, buckets: u32, tag: u32, payload: u32): void {
   let bucket = bucketAt(leaf, index);
   // Ends by invariant 3: there are more places than entries.
   while (countOf(bucket) == SLOTS) {
-    addPassed(bucket, 1);
+    pass(bucket, index, tag);
     index = nextOf(index, buckets);
     bucket = bucketAt(leaf, index);
   }
@@ -247,8 +266,22 @@ function setCount(bucket: usize, size: u32): void {
   store<u32>(bucket, (load<u32>(bucket, META) & ~15) | size, META);
 }
 
-function addPassed(bucket: usize, difference: i32): void {
-  store<u32>(bucket, load<u32>(bucket, META) + (difference << 4), META);
+/** Counts an entry that goes on to another bucket. */
+function pass(bucket: usize, index: u32, tag: u32): void {
+  const meta = load<u32>(bucket, META) + ONE_PASSED;
+  store<u32>(bucket, index == 0 ? meta : meta | bitOf(tag), META);
+}
+
+/** Counts one less. Bits are taken back with the last, since several may have set one. */
+function unpass(bucket: usize, index: u32): void {
+  const meta = load<u32>(bucket, META) - ONE_PASSED;
+  const isLast = index != 0 && (meta & PASSED_MASK) == 0;
+  store<u32>(bucket, isLast ? meta & COUNT_MASK : meta, META);
+}
+
+/** The bit of a tag in the upper half of `meta`. */
+function bitOf(tag: u32): u32 {
+  return (<u32>0x10000) << (tag & 15);
 }
 
 function addTotal(leaf: usize, difference: i32): void {

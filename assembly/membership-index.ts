@@ -100,21 +100,19 @@ export function find(access: u32, value: u64): u32 {
   return number == rowPool.NONE ? NONE : rowAt(number).set;
 }
 
-/** Under what hash a key is filed: for `touchKey` and `candidate`. */
+/** Under what hash a key is filed. */
 export function hashOf(access: u32, value: u64): u64 {
   return hash.hashWord(value, hash.mix(<u64>access * 0x9e3779b97f4a7c15));
 }
 
-/** Brings the bucket of a key nearer. What it returns has no meaning. */
-export function touchKey(hash: u64): u32 {
-  return leafTable.touch(table, hash);
+/** Where in the leaf table, whose payloads are rows, a search for a hash begins. */
+export function placeOf(hash: u64): u32 {
+  return leafTable.placeOf(table, hash);
 }
 
-/** A row that may have a key of this hash, 0 if none has. Quick and not exact. */
-export function candidate(hash: u64): u32 {
-  leafTable.seek(table, hash);
-  const number = leafTable.next();
-  return number == leafTable.NONE ? 0 : number;
+/** Where it goes on after a place. */
+export function placeAfter(hash: u64, place: u32): u32 {
+  return leafTable.placeAfter(table, hash, place);
 }
 
 /** Brings a row nearer. What it returns has no meaning. */

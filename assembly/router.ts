@@ -145,7 +145,7 @@ export function routeAgain(
   if (areJudgeable()) {
     const relation = tree.relationOf(tree.templateAt(template));
     const classes = regions.hitAddress(hitCount);
-    takeVerdicts(verdicts.judgeAgain(relation, template, classes));
+    takeVerdicts(verdicts.judge(relation, template, classes));
   }
   const result = finish(op);
   isReplay = false;
@@ -206,7 +206,8 @@ function probe(path: Path, side: u32, group: u32): void {
 /** Finds the shapes of templates that have a plan. */
 function probeAccesses(relation: Relation, hasOld: bool, hasNew: bool): void {
   candidates.collect(relation, hasOld, hasNew);
-  if (areJudgeable()) takeVerdicts(verdicts.judge(relation, regions.hitAddress(hitCount)));
+  if (!areJudgeable()) return;
+  takeVerdicts(verdicts.judge(relation, verdicts.NO_REPLAY, regions.hitAddress(hitCount)));
 }
 
 /** Whether there are candidates that can be judged, and room for what becomes of them. */

@@ -32,8 +32,8 @@
  *
  * Invariants (`verify` checks them all):
  *
- *   1. Row 0 is nobody's. Ids 1 .. top - 1 have been minted; each is live or rests, and `count`
- *      of them are live.
+ *   1. Row 0 is nobody's. Ids 1 .. top - 1 have been minted; each is live or rests, `count`
+ *      of them are live, and `views` of these are those of views.
  *   2. The queue holds every resting id once, ordered by the epoch of retirement.
  *   3. A row that is not live is zero but for its links, its generation and its state.
  *
@@ -93,6 +93,7 @@ const chunks: usize = memory.data(2732, 4);
 
 let top: u32 = 1;
 let liveCount: u32 = 0;
+let viewCount: u32 = 0;
 let oldest: u32 = NONE;
 let youngest: u32 = NONE;
 let restingCount: u32 = 0;
@@ -115,7 +116,9 @@ export function mint(): u32 {
 /** As `mint`, for a shape without handle and log: a dependency view. */
 export function mintView(): u32 {
   const id = mint();
-  if (id != NONE) setStateBit(id, STATE_VIEW, true);
+  if (id == NONE) return NONE;
+  setStateBit(id, STATE_VIEW, true);
+  viewCount += 1;
   return id;
 }
 
@@ -126,6 +129,7 @@ export function retire(id: u32): void {
   setTail(id, 0);
   setTemplate(id, 0);
   setLastUse(id, 0);
+  if (isView(id)) viewCount -= 1;
   setState(id, STATE_RESTING);
   liveCount -= 1;
   rest(id, epoch);
@@ -163,9 +167,14 @@ export function next(id: u32): u32 {
   return NONE;
 }
 
-/** Number of live shapes. */
+/** Number of live ids, those of views included. */
 export function count(): u32 {
   return liveCount;
+}
+
+/** Number of those of views, removed ones included until they are swept. */
+export function views(): u32 {
+  return viewCount;
 }
 
 /** Number of ids that rest. */
@@ -258,18 +267,20 @@ export function liveBytes(): usize {
 export function verify(): void {
   let live: u32 = 0;
   let resting: u32 = 0;
+  let views: u32 = 0;
   for (let id: u32 = 1; id < top; id += 1) {
     const isLive = (state(id) & STATE_LIVE) != 0;
     const isResting = (state(id) & STATE_RESTING) != 0;
     assert(isLive != isResting); // 1
     if (isLive) live += 1;
     else resting += 1;
+    if (isLive && isView(id)) views += 1;
     if (isResting) {
       assert(state(id) == STATE_RESTING && load<u64>(handleAddress(id)) == 0); // 3
       assert(tail(id) == 0 && template(id) == 0 && lastUse(id) == 0); // 3
     }
   }
-  assert(live == liveCount && resting == restingCount); // 1
+  assert(live == liveCount && resting == restingCount && views == viewCount); // 1
   let id = oldest;
   let queued: u32 = 0;
   while (id != NONE) {

@@ -193,7 +193,9 @@ function change(kind: u32, start: usize, end: usize): u32 {
   const oid = pgoutput.oidOfChange(start, end);
   const link = partitionMap.linksOf(oid);
   if (!link) {
-    if (scout.isUnwanted(wire.frameStart())) return pass();
+    const rows = scout.unwantedFrom(wire.frameStart());
+    // What is taped is handed over one by one.
+    if (rows != 0) return tape.isRunning() ? pass() : passOver(rows);
     const what = pgoutput.openChange(start, end);
     if (what == pgoutput.MALFORMED) return malformed(pgoutput.reasonFound());
     if (what == pgoutput.UNWATCHED) return pass();
@@ -270,6 +272,13 @@ function pass(): u32 {
   isOnTape = false;
   op += 2;
   wire.consume();
+  return GO_ON;
+}
+
+/** The same, for so many changes that nobody wants. */
+function passOver(rows: u32): u32 {
+  op += rows * 2;
+  wire.consumeTo(scout.endOf(rows));
   return GO_ON;
 }
 

@@ -102,10 +102,7 @@ export function addPair(family: u32, row: u32, view: u32): u32 {
 
 /** Takes views out of a row: `count` ids, ascending. REQUIRES: they are there. */
 export function removePairs(row: u32, ids: usize, count: u32): void {
-  let views = values.viewsOf(row);
-  for (let n: u32 = 0; n < count; n += 1) {
-    views = idSet.remove(views, load<u32>(ids + ((<usize>n) << 2)));
-  }
+  const views = idSet.removeAll(values.viewsOf(row), ids, count);
   const family = values.familyOf(row);
   const owner = families.at(family);
   owner.pairCount -= count;

@@ -10,6 +10,7 @@ import * as flushTracker from "./flush-tracker";
 import * as handleTable from "./handle-table";
 import * as hash from "./hash";
 import * as idSet from "./id-set";
+import * as leafPlace from "./leaf-place";
 import * as leafTable from "./leaf-table";
 import * as membershipIndex from "./membership-index";
 import { OWNER_EQUALITY_INDEX, OWNER_IO } from "./owners";
@@ -180,6 +181,17 @@ export function leafFindMany(table: usize, first: u32, count: u32): u32 {
   }
   return found;
 }
+/** Whether a search from place to place says that there may be a payload under the hash of one. */
+export function leafMayHave(table: usize, payload: u32): bool {
+  const hash = hashOfNumber(payload);
+  let place = leafTable.placeOf(table, hash);
+  while (place != 0) {
+    const found = leafPlace.peek(place, hash);
+    if (found != leafPlace.PASSED) return found != leafPlace.NONE;
+    place = leafTable.placeAfter(table, hash, place);
+  }
+  return false;
+}
 export function leafCount(table: usize): u32 {
   return leafTable.count(table);
 }
@@ -230,6 +242,9 @@ export function setAdd(set: u32, id: u32): u32 {
 }
 export function setRemove(set: u32, id: u32): u32 {
   return idSet.remove(set, id);
+}
+export function setRemoveAll(set: u32, ids: usize, size: u32): u32 {
+  return idSet.removeAll(set, ids, size);
 }
 export function setHas(set: u32, id: u32): bool {
   return idSet.has(set, id);

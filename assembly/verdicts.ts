@@ -45,6 +45,9 @@ export const ID_MASK: u32 = 0xffffff;
  */
 declare function judgeResiduals(list: usize, count: u32, classes: usize): void;
 
+/** In place of a template: the change is routed for the first time. */
+export const NO_REPLAY: u32 = 0;
+
 /** In place of a class for which there was no room. */
 export const NO_ROOM_FOR_CLASS: u32 = 0xffffffff;
 
@@ -57,8 +60,10 @@ let readAddress: usize = 0;
 /**
  * Turns the list of candidates into a list of verdicts, and takes their marks back. Returns how
  * many at its front have a class.
+ *
+ * @param replayed the template for whose gated shapes this is a replay, NO_REPLAY if it is none.
  */
-export function judge(relation: Relation, classes: usize): u32 {
+export function judge(relation: Relation, replayed: u32, classes: usize): u32 {
   judged = relation;
   const list = candidates.list();
   const count = candidates.count();
@@ -67,42 +72,30 @@ export function judge(relation: Relation, classes: usize): u32 {
     const at = list + ((<usize>index) << 2);
     const id = load<u32>(at);
     const rows = candidates.takeMarks(id);
-    const plan = planned.planOf(shapeTable.template(id));
-    if (plan.isDependent != 0 && isGated(id)) {
-      store<u32>(at, id);
-      continue;
-    }
-    const verdict = plan.isExact ? rows : patternTest.verdict(relation, plan, id, rows);
-    if (verdict != patternTest.UNDECIDED) {
+    const verdict =
+      replayed == NO_REPLAY ? verdictOf(relation, id, rows) : verdictAgain(replayed, id);
+    if (verdict == patternTest.UNDECIDED) {
+      bringToFront(at, asked, id | rows, classes);
+      asked += 1;
+    } else {
       store<u32>(at, id | verdict);
-      continue;
     }
-    bringToFront(at, asked, id | rows, classes);
-    asked += 1;
   }
   if (asked != 0) judgeResiduals(list, asked, classes);
   return asked;
 }
 
-/** The same in a replay, for the gated shapes of one template. */
-export function judgeAgain(relation: Relation, template: u32, classes: usize): u32 {
-  judged = relation;
-  const list = candidates.list();
-  const count = candidates.count();
-  let asked: u32 = 0;
-  for (let index: u32 = 0; index < count; index += 1) {
-    const at = list + ((<usize>index) << 2);
-    const id = load<u32>(at);
-    const rows = candidates.takeMarks(id);
-    if (shapeTable.template(id) != template || !isGated(id)) {
-      store<u32>(at, id);
-      continue;
-    }
-    bringToFront(at, asked, id | rows, classes);
-    asked += 1;
-  }
-  if (asked != 0) judgeResiduals(list, asked, classes);
-  return asked;
+/** For which rows a WHERE is true, UNDECIDED if TypeScript has to say it. */
+function verdictOf(relation: Relation, id: u32, rows: u32): u32 {
+  const plan = planned.planOf(shapeTable.template(id));
+  if (plan.isDependent != 0 && isGated(id)) return 0;
+  return plan.isExact ? rows : patternTest.verdict(relation, plan, id, rows);
+}
+
+/** The same in a replay: of whom it is not for, none. */
+function verdictAgain(replayed: u32, id: u32): u32 {
+  const isMeant = shapeTable.template(id) == replayed && isGated(id);
+  return isMeant ? patternTest.UNDECIDED : 0;
 }
 
 /** Puts one among those that TypeScript judges. */

@@ -8,7 +8,7 @@
  * have a million views and a million values one.
  *
  *     chunk 1, row 0   chunk 1, row 1   ...   chunk 7, row 5 ┐
- *     ├─────────────── swept ────────────────────┤ from id   │ set of the row, 128 ids at a time
+ *     ├─────────────── swept ────────────────────┤ from id   │ set of the row, 1,024 ids at a time
  *                                                            ┘
  *
  * A view that dies during a pass waits for the next one: see `dependencyView.forget`.
@@ -19,18 +19,16 @@
 import * as dependencyView from "./dependency-view";
 import * as idSet from "./id-set";
 import * as subqueryIndex from "./subquery-index";
-import * as valueCounts from "./value-counts";
 import * as families from "./view-family";
 import { Family } from "./view-family";
-import * as history from "./view-history";
 import * as values from "./view-values";
 
 /** A pass begins when 1 / this of a family's pairs are dead. */
 const DEAD_SHARE: u32 = 8;
-/** How many ids of a set are looked at together. */
-const GROUP: u32 = 128;
+/** How many ids of a set are looked at together: as many as eight blocks have, or half of one. */
+const GROUP: u32 = 1024;
 
-const ids: usize = memory.data(512, 4);
+const ids: usize = memory.data(4096, 4);
 
 /** The family whose pass goes on, NONE if there is no pass. */
 let family: u32 = families.NONE;
@@ -99,8 +97,7 @@ function sweepGroup(): u32 {
   for (let index: u32 = 0; index < count; index += 1) {
     const id = idAt(index);
     if (!dependencyView.isDead(id)) continue;
-    valueCounts.set(id, here, 1, 1);
-    history.forget(id, here);
+    dependencyView.forgetPair(id, here);
     store<u32>(ids + ((<usize>dead) << 2), id);
     dead += 1;
   }

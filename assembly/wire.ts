@@ -71,6 +71,11 @@ export function consume(): void {
   regions.consumeTo(end);
 }
 
+/** Passes over all frames up to an address where one ends. */
+export function consumeTo(address: usize): void {
+  regions.consumeTo(address);
+}
+
 /** Where the frame begins. */
 export function frameStart(): usize {
   return start;

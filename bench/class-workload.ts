@@ -32,8 +32,8 @@ export interface ClassOptions {
 
 /** How many shapes are removed and added again, at most. */
 const CHURNED_MAX = 10_000;
-/** Where there is no index a row costs as much as there are shapes: so many pairs of both. */
-const PAIRS_WITHOUT_INDEX = 20_000_000;
+/** Where a row costs as much as there are shapes: so many pairs of both. */
+const PAIRS_MAX = 20_000_000;
 const REPLAYS = 3;
 
 export async function runClass(options: ClassOptions): Promise<Record<string, number>> {
@@ -53,7 +53,11 @@ export async function runClass(options: ClassOptions): Promise<Record<string, nu
   const bytes = held === undefined ? heapBytes - before.heapBytes : held - emptyBytes!;
   measurements["memory.bytesPerShape"] = bytes / shapeCount;
 
-  for (const percent of [0, 10]) Object.assign(measurements, route(engine, options, percent));
+  for (const operation of ["insert", "update"] as const) {
+    for (const percent of [0, 10]) {
+      Object.assign(measurements, route(engine, options, operation, percent));
+    }
+  }
   Object.assign(measurements, churn(engine, options));
   if (name === "core") measurements["memory.coreMib"] = (held ?? 0) / 2 ** 20;
   return measurements;
@@ -62,13 +66,16 @@ export async function runClass(options: ClassOptions): Promise<Record<string, nu
 function route(
   engine: ClauseEngine,
   options: ClassOptions,
+  operation: "insert" | "update",
   percent: number,
 ): Record<string, number> {
   const { name, shapeCount, seed } = options;
-  const rowCountMax = name === "ilike" ? Math.ceil(PAIRS_WITHOUT_INDEX / shapeCount) : Infinity;
+  // Without an index every pattern is tried; and a NULL is for all shapes.
+  const isOfAll = name === "ilike" || (name === "null" && percent > 0);
+  const rowCountMax = isOfAll ? Math.ceil(PAIRS_MAX / shapeCount) : Infinity;
   const rowCount = Math.min(options.rowCount, Math.max(200, rowCountMax));
   const matchedShare = percent / 100;
-  const stream = makeEventStream({ seed, rowCount, shapeCount, matchedShare });
+  const stream = makeEventStream({ seed, rowCount, shapeCount, matchedShare, operation });
   const chunks = cutStream(stream);
   for (const chunk of chunks) engine.route(chunk);
   collectGarbage();
@@ -83,7 +90,7 @@ function route(
       }
     }
   });
-  const metric = `route.insert.1000.${percent}`;
+  const metric = `route.${operation}.1000.${percent}`;
   return {
     [`${metric}.refs.rowsPerSecond`]: perSecond(REPLAYS * rowCount, timing),
     [`${metric}.bodies.matchesPerRow`]: matches / (REPLAYS * rowCount),
@@ -112,7 +119,9 @@ function warmUp(options: ClassOptions): void {
   const engine = createClassEngine(options);
   const shapeCount = 3000;
   for (let slot = 0; slot < shapeCount; slot += 1) engine.add(slot);
-  engine.route(makeEventStream({ seed: 0, rowCount: 1000, shapeCount, matchedShare: 0.5 }));
+  const rows = { seed: 0, rowCount: 1000, shapeCount, matchedShare: 0.5 };
+  engine.route(makeEventStream({ ...rows, operation: "insert" }));
+  engine.route(makeEventStream({ ...rows, operation: "update" }));
   for (let slot = 0; slot < shapeCount; slot += 1) engine.remove(slot);
 }
 

@@ -15,6 +15,8 @@ export interface CreationOrder {
 
 export interface CreationReport {
   readonly elapsedMs: number;
+  /** Processor time of the clients. */
+  readonly cpuMs: number;
   /** Of each shape, in milliseconds. */
   readonly latencies: number[];
   /** What the server said instead of rows. */
@@ -36,6 +38,7 @@ async function obey(order: CreationOrder): Promise<CreationReport> {
     Array.from({ length: order.connections }, () => open(order.port)),
   );
   const latencies: number[] = [];
+  const cpuBefore = process.cpuUsage();
   const start = performance.now();
   let next = order.first;
   let failure: string | undefined;
@@ -51,8 +54,9 @@ async function obey(order: CreationOrder): Promise<CreationReport> {
   };
   await Promise.all(sockets.map(work));
   const elapsedMs = performance.now() - start;
+  const { user, system } = process.cpuUsage(cpuBefore);
   for (const socket of sockets) socket.destroy();
-  return { elapsedMs, latencies, failure };
+  return { elapsedMs, cpuMs: (user + system) / 1000, latencies, failure };
 }
 
 async function open(port: number): Promise<Socket> {

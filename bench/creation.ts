@@ -1,21 +1,27 @@
 /**
  * How many shapes a second are created over HTTP, rows and all.
  *
+ *     npm run build
  *     npx tsx bench/creation.ts [--shapes 20000] [--connections 64,512] [--rows 2] [--rounds 3]
- *                               [--clause literal|parameter]
+ *                               [--clause literal|parameter] [--command dist/command/cli.js]
+ *                               [--node-options=--max-semi-space-size=64]
  *
- * The server, Postgres and the clients are processes of their own. Every connection asks for a
+ * The server, Postgres and the clients are processes of their own, the server as it was built:
+ * what `tsx` compiles takes some time more for every closure. Every connection asks for a
  * shape that nobody has asked for yet (`tenant_id = n`), reads the answer, which has its rows, and
  * asks for the next. The shapes of a round stay: the last one begins with those of all before.
  */
 
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type pg from "pg";
+import { BUILT_COMMAND, Command } from "./command.ts";
 import type { CreationOrder, CreationReport } from "./creation-clients.ts";
 import { describeEnvironment } from "./environment.ts";
 import { median } from "../src/report/measure.ts";
-import { withRealServer, type ServerWorker } from "./real-server.ts";
+import { parentOf, processCpuMs } from "./process-cpu.ts";
+import { withPostgres } from "./real-server.ts";
 import { Worker } from "./worker.ts";
 
 const { values } = parseArgs({
@@ -25,6 +31,8 @@ const { values } = parseArgs({
     rows: { type: "string", default: "2" },
     rounds: { type: "string", default: "3" },
     clause: { type: "string", default: "literal" },
+    command: { type: "string", default: BUILT_COMMAND },
+    "node-options": { type: "string", default: "" },
   },
 });
 const shapeCount = Number(values.shapes);
@@ -37,7 +45,10 @@ type Clients = Worker<CreationOrder, CreationReport>;
 
 interface Round {
   readonly perSecond: number;
-  readonly cpuUs: number;
+  /** Processor time for a shape, in microseconds: whose there is least of sets the pace. */
+  readonly serverUs: number;
+  readonly postgresUs: number;
+  readonly clientUs: number;
   readonly p50: number;
   readonly p99: number;
 }
@@ -49,33 +60,41 @@ async function main(): Promise<void> {
   const settings = {
     ELECTRIC_MAX_CONCURRENT_REQUESTS: '{"initial":1000000,"existing":1000000}',
   };
-  await withRealServer(settings, async (database, server) => {
+  await withPostgres(async ({ url, database, directory }) => {
+    const server = new Command({
+      ...{ url, settings, path: values.command, storage: join(directory, "storage") },
+      nodeOptions: values["node-options"].split(" ").filter(Boolean),
+    });
     const clients: Clients = new Worker("./creation-clients.ts");
     try {
       await measure(database, server, clients);
     } finally {
       clients.stop();
+      await server.stop();
     }
   });
 }
 
-async function measure(database: pg.Client, server: ServerWorker, clients: Clients): Promise<void> {
+async function measure(database: pg.Client, server: Command, clients: Clients): Promise<void> {
   const roundsInAll = roundCount * connectionCounts.length;
   const tenantCount = WARM_UP_SHAPES + shapeCount * roundsInAll;
   await createTable(database, tenantCount);
-  const { port } = await server.ask({ kind: "start" });
+  const port = Number(new URL(await server.served()).port);
+  const postmaster = await findPostmaster(database);
   let next = 0;
   const create = async (connections: number, count: number): Promise<Round> => {
     const order = { port, clause, connections, first: next, count } as const;
     next += count;
-    await server.ask({ kind: "count" });
-    const { elapsedMs, latencies, failure } = await clients.ask(order);
+    const serverBefore = processCpuMs(server.pid);
+    const postgresBefore = processCpuMs(postmaster);
+    const { elapsedMs, latencies, failure, ...client } = await clients.ask(order);
     if (failure !== undefined) throw new Error(`a shape could not be created: ${failure}`);
-    const { cpuMs } = await server.ask({ kind: "count" });
     latencies.sort((a, b) => a - b);
     return {
       perSecond: (count / elapsedMs) * 1000,
-      cpuUs: (cpuMs * 1000) / count,
+      serverUs: ((processCpuMs(server.pid) - serverBefore) * 1000) / count,
+      postgresUs: ((processCpuMs(postmaster) - postgresBefore) * 1000) / count,
+      clientUs: (client.cpuMs * 1000) / count,
       p50: percentile(latencies, 0.5),
       p99: percentile(latencies, 0.99),
     };
@@ -84,8 +103,10 @@ async function measure(database: pg.Client, server: ServerWorker, clients: Clien
   const command = `npx tsx bench/creation.ts ${process.argv.slice(2).join(" ")}`.trim();
   print(describeEnvironment(command, new Date()));
   print(`- rounds of ${shapeCount} shapes (${clause}) of ${rowCount} rows, medians\n`);
-  print("| connections | shapes/s | server CPU, us/shape | p50 ms | p99 ms |");
-  print("| ---: | ---: | ---: | ---: | ---: |");
+  print(
+    "| connections | shapes/s | CPU, us/shape: server | Postgres | clients | p50 ms | p99 ms |",
+  );
+  print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
   for (const connections of connectionCounts) {
     const rounds: Round[] = [];
     for (let round = 0; round < roundCount; round++) {
@@ -94,6 +115,11 @@ async function measure(database: pg.Client, server: ServerWorker, clients: Clien
     }
     print(row(connections, rounds));
   }
+}
+
+async function findPostmaster(database: pg.Client): Promise<number> {
+  const { rows } = await database.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+  return parentOf(rows[0]!.pid) ?? 0;
 }
 
 async function createTable(database: pg.Client, tenantCount: number): Promise<void> {
@@ -112,7 +138,9 @@ function row(connections: number, rounds: readonly Round[]): string {
   const cells = [
     connections,
     Math.round(middle((round) => round.perSecond)),
-    Math.round(middle((round) => round.cpuUs)),
+    Math.round(middle((round) => round.serverUs)),
+    Math.round(middle((round) => round.postgresUs)),
+    Math.round(middle((round) => round.clientUs)),
     middle((round) => round.p50).toFixed(1),
     middle((round) => round.p99).toFixed(1),
   ];

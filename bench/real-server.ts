@@ -3,7 +3,7 @@
  * what is measured over HTTP is not disturbed by whoever measures.
  */
 
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -38,8 +38,13 @@ export async function withRealServer(
   });
 }
 
-export async function withPostgres(work: (ground: Ground) => Promise<void>): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "litz-bench-"));
+/** @param kept a directory to use and leave as it is: the next run finds everything there. */
+export async function withPostgres(
+  work: (ground: Ground) => Promise<void>,
+  kept?: string,
+): Promise<void> {
+  const directory = kept ?? mkdtempSync(join(tmpdir(), "litz-bench-"));
+  mkdirSync(directory, { recursive: true });
   // Postgres may run as somebody else.
   chmodSync(directory, 0o755);
   const postgres = await startEmbeddedPostgres({
@@ -56,7 +61,7 @@ export async function withPostgres(work: (ground: Ground) => Promise<void>): Pro
   } finally {
     await database.end();
     await postgres.stop();
-    rmSync(directory, { recursive: true, force: true });
+    if (kept === undefined) rmSync(directory, { recursive: true, force: true });
   }
 }
 

@@ -5,13 +5,14 @@
  *                              [--fanout 10000,100000] [--changes 20] [--per-transaction 1000]
  *
  * **latency**: one client waits on one shape, a row of it is inserted, and timed is from then until
- * the client has it. **rates**: rows are inserted while the server is stopped (SIGSTOP), then it is
- * let go. Timed is from when a client has the row in front of them until it has the one behind
- * them, by which all of them are durable. *Unmatched* rows concern no shape, *matched* ones a shape
- * each. The same WAL goes to a client that throws everything away, in turns before and after the
- * server. What the kernel had buffered when they were let go lies in rows in front of all these.
- * **fan-out**: one row reaches so many shapes, until it is durable, which
- * is when a client of one of them has it; bytes are those of the journal.
+ * the client has it. **rates**: the server is stopped (SIGSTOP) and its walsender ended; rows are
+ * inserted; then the server goes on, connects again and is timed from the first transaction that it
+ * reads until the last one is durable. *Unmatched* rows concern no shape, *matched* ones a shape
+ * each. The *walsender alone* is what a client gets of the same WAL that throws everything away: on
+ * a slot made at the same place, with the same options, beginning as late; in turns before and
+ * after the server. Nothing else runs meanwhile: a walsender takes a processor, and so does who
+ * reads. **fan-out**: one row reaches so many shapes, until it is durable, which is when a client
+ * of one of them has it; bytes are those of the journal.
  */
 
 import { loadavg } from "node:os";
@@ -21,7 +22,7 @@ import type pg from "pg";
 import { median, percentile } from "../src/report/measure.ts";
 import { nowMs, ShapeClient } from "../src/report/server/shape-client.ts";
 import { describeEnvironment } from "./environment.ts";
-import { openRawStream } from "./raw-stream.ts";
+import { RawSlot } from "./raw-stream.ts";
 import { withPostgres, withSeededServer, type Ground, type SeededServer } from "./real-server.ts";
 
 const { values } = parseArgs({
@@ -43,8 +44,7 @@ const perTransaction = Number(values["per-transaction"]);
 
 /** Code is compiled meanwhile, and connections are made. */
 const WARM_UP_COMMITS = 50;
-/** More than what the kernel holds for one connection, at some 75 bytes a row. */
-const BUFFERED_ROWS = 300_000;
+const POLL_MS = 20;
 /** For the journal to be written, also what readers do not wait for. */
 const SETTLE_MS = 500;
 
@@ -66,9 +66,9 @@ async function main(): Promise<void> {
 
 const HEAD =
   `Rows in transactions of ${perTransaction}; rates are medians of ${roundCount} rounds of ` +
-  `${rowCount} rows\n\n| shapes | commit to client p50, ms | p99, ms | unmatched rows/s | ` +
-  "of the walsender's | matched and durable rows/s | of the walsender's |\n" +
-  "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
+  `${rowCount} rows\n\n| shapes | commit to client p50, ms | p99, ms | rows | rows/s | ` +
+  "walsender alone | share | lowest and highest | our processor, us a row |\n" +
+  "| ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |";
 
 const FAN_OUT_HEAD =
   `\nOne row, medians of ${changeCount}:\n\n| shapes that it reaches | durable after, ms | ` +
@@ -77,22 +77,13 @@ const FAN_OUT_HEAD =
 async function measureMany(ground: Ground, count: number): Promise<void> {
   const where = "tenant_id = 1";
   await withSeededServer(ground, { count, where }, async (server) => {
-    const follower = await follow(server, where);
-    try {
-      const latencies = await measureLatency(ground.database, follower);
-      const unmatched = await measureRates(ground, server, follower, { first: -1, tenants: 1 });
-      const matched = await measureRates(ground, server, follower, { first: 2, tenants: count });
-      const cells = [
-        count,
-        percentile(latencies, 0.5).toFixed(2),
-        percentile(latencies, 0.99).toFixed(2),
-        ...ratesOf(unmatched),
-        ...ratesOf(matched),
-      ];
-      print(`| ${cells.join(" | ")} |`);
-    } finally {
-      await follower.stop();
-    }
+    const latencies = await measureLatency(ground, server, where);
+    const told = [percentile(latencies, 0.5), percentile(latencies, 0.99)];
+    const [p50, p99] = told.map((ms) => ms.toFixed(2));
+    const unmatched = await measureRates(ground, server, { first: -1, tenants: 1 });
+    print(`| ${[count, p50, p99, "unmatched", ...ratesOf(unmatched)].join(" | ")} |`);
+    const matched = await measureRates(ground, server, { first: 2, tenants: count });
+    print(`| | | | matched | ${ratesOf(matched).join(" | ")} |`);
   });
 }
 
@@ -107,14 +98,23 @@ async function follow({ port }: SeededServer, where: string): Promise<ShapeClien
   return follower;
 }
 
-async function measureLatency(database: pg.Client, follower: ShapeClient): Promise<Float64Array> {
+async function measureLatency(
+  { database }: Ground,
+  server: SeededServer,
+  where: string,
+): Promise<Float64Array> {
+  const follower = await follow(server, where);
   const latencies = new Float64Array(commitCount);
-  for (let commit = -WARM_UP_COMMITS; commit < commitCount; commit++) {
-    const arrival = follower.arrived(follower.arrivedCount + 1);
-    const began = nowMs();
-    await database.query("INSERT INTO items (tenant_id, name) VALUES (1, 'one more')");
-    const tookMs = (await arrival) - began;
-    if (commit >= 0) latencies[commit] = tookMs;
+  try {
+    for (let commit = -WARM_UP_COMMITS; commit < commitCount; commit++) {
+      const arrival = follower.arrived(follower.arrivedCount + 1);
+      const began = nowMs();
+      await database.query("INSERT INTO items (tenant_id, name) VALUES (1, 'one more')");
+      const tookMs = (await arrival) - began;
+      if (commit >= 0) latencies[commit] = tookMs;
+    }
+  } finally {
+    await follower.stop();
   }
   return latencies.sort();
 }
@@ -122,50 +122,91 @@ async function measureLatency(database: pg.Client, follower: ShapeClient): Promi
 interface Rates {
   readonly server: number;
   readonly walsender: number;
+  /** Of the server's processor, in microseconds. */
+  readonly cpuPerRow: number;
 }
 
 /** Of rows of the tenants from `first` on, in turn. */
 async function measureRates(
-  { url, database }: Ground,
-  { worker, names }: SeededServer,
-  follower: ShapeClient,
+  ground: Ground,
+  server: SeededServer,
   { first, tenants }: { readonly first: number; readonly tenants: number },
 ): Promise<Rates[]> {
+  const { url, database } = ground;
   const rounds: Rates[] = [];
   for (let round = 0; round < roundCount; round++) {
-    const raw = await openRawStream(url, database, names.publication);
-    const [opening, closing] = [`round ${round} begins`, `round ${round} ends`];
-    const drainRaw = async (): Promise<number> => {
-      await raw.drain(opening);
-      return raw.drain(closing);
-    };
-    const known = follower.arrivedCount;
-    const drainServer = async (): Promise<number> => {
-      process.kill(worker.pid, "SIGCONT");
-      const began = await follower.arrived(known + 1);
-      return (await follower.arrived(known + 2)) - began;
-    };
-    process.kill(worker.pid, "SIGSTOP");
+    await confirmed(ground, server);
+    process.kill(server.worker.pid, "SIGSTOP");
+    const raw = await RawSlot.create(url, database);
     try {
-      await insertMany(database, BUFFERED_ROWS, -1, 1);
+      await disconnect(ground, server);
+      const [opening, closing] = [`round ${round} begins`, `round ${round} ends`];
       await insertMarker(database, opening);
       await insertMany(database, rowCount, first, tenants);
+      const beyond = await currentLsn(database);
       await insertMarker(database, closing);
-      const drains = [drainRaw, drainServer];
-      if (round % 2 === 1) drains.reverse();
-      const times = new Map<() => Promise<number>, number>();
-      for (const drain of drains) times.set(drain, await drain());
-      const perSecond = (drain: () => Promise<number>) => (1000 * rowCount) / times.get(drain)!;
-      rounds.push({ server: perSecond(drainServer), walsender: perSecond(drainRaw) });
+      const drainRaw = () => raw.drain(server.names.publication, opening, closing);
+      const rawBeforeMs = round % 2 === 0 ? await drainRaw() : undefined;
+      const draining = server.worker.ask({ kind: "drain", beyond });
+      process.kill(server.worker.pid, "SIGCONT");
+      const { drainMs, cpuMs } = await draining;
+      process.kill(server.worker.pid, "SIGSTOP");
+      const rawMs = rawBeforeMs ?? (await drainRaw());
+      rounds.push({
+        server: (1000 * rowCount) / drainMs,
+        walsender: (1000 * rowCount) / rawMs,
+        cpuPerRow: (1000 * cpuMs) / rowCount,
+      });
     } finally {
-      process.kill(worker.pid, "SIGCONT");
-      await raw.close();
+      process.kill(server.worker.pid, "SIGCONT");
+      await raw.drop();
     }
   }
   return rounds;
 }
 
-/** A row that the client waits for. */
+/** Resolves when Postgres need not send again what there was before. */
+async function confirmed({ database }: Ground, { names }: SeededServer): Promise<void> {
+  const target = await currentLsn(database);
+  await until(async () => {
+    // Something must follow for the server to confirm it.
+    await insertMarker(database, "one between rounds");
+    await sleep(SETTLE_MS);
+    const { rows } = await database.query<{ reached: boolean }>(
+      "SELECT confirmed_flush_lsn >= $2::pg_lsn AS reached FROM pg_replication_slots " +
+        "WHERE slot_name = $1",
+      [names.slot, target],
+    );
+    return rows[0]!.reached;
+  });
+}
+
+/** Ends the walsender of a server that is stopped and will find out when it goes on. */
+async function disconnect({ database }: Ground, { names }: SeededServer): Promise<void> {
+  const parameters = [names.slot];
+  await database.query(
+    "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1",
+    parameters,
+  );
+  await until(async () => {
+    const { rows } = await database.query<{ active: boolean }>(
+      "SELECT active FROM pg_replication_slots WHERE slot_name = $1",
+      parameters,
+    );
+    return !rows[0]!.active;
+  });
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await sleep(POLL_MS);
+}
+
+async function currentLsn(database: pg.Client): Promise<string> {
+  const { rows } = await database.query<{ lsn: string }>("SELECT pg_current_wal_lsn() AS lsn");
+  return rows[0]!.lsn;
+}
+
+/** A row that a shape wants. */
 async function insertMarker(database: pg.Client, name: string): Promise<void> {
   await database.query("INSERT INTO items (tenant_id, name) VALUES (1, $1)", [name]);
 }
@@ -189,9 +230,16 @@ async function insertMany(
 }
 
 function ratesOf(rounds: readonly Rates[]): string[] {
-  const server = median(rounds.map((each) => each.server));
-  const share = median(rounds.map((each) => each.server / each.walsender));
-  return [server.toFixed(0), `${(100 * share).toFixed(0)} %`];
+  const middle = (pick: (rates: Rates) => number) => median(rounds.map(pick));
+  const shares = rounds.map((each) => each.server / each.walsender);
+  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  return [
+    middle(({ server }) => server).toFixed(0),
+    middle(({ walsender }) => walsender).toFixed(0),
+    percent(median(shares)),
+    `${percent(Math.min(...shares))}, ${percent(Math.max(...shares))}`,
+    middle(({ cpuPerRow }) => cpuPerRow).toFixed(2),
+  ];
 }
 
 async function measureFanOut(ground: Ground, count: number): Promise<void> {

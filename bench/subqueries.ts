@@ -1,17 +1,19 @@
 /**
  * The value sets of subselects: the core beside both baselines, the same sets in each.
  *
- *     npx tsx bench/subqueries.ts [--scale 1] [--only uuid|shared|zipf]
+ *     npx tsx bench/subqueries.ts [--scale 1] [--only uuid,shared,zipf,uniform,million]
  *
- *     uuid    subselects with values that no other has, as the upstream of this protocol measures
- *             its own
- *     shared  shapes that all have the same values: each keeping its own, and all sharing one
- *     zipf    a million subselects with ten integers each out of a hundred thousand (scale 1), and
- *             a hundredth as many, which a million shapes share
+ *     uuid      shapes with values that no other has, as the upstream of this protocol measures
+ *               its own
+ *     shared    shapes that all have the same subselect
+ *     zipf      a million shapes with ten integers each out of a hundred thousand (scale 1), those
+ *     uniform   drawn as words are in a text, or each as often as another
+ *     million   a million shapes, a hundred of which have the same subselect of ten integers
  *
- * Every line is a process of its own. Bytes are those of value sets alone: what a shape is besides,
- * `npm run bench:memory` counts. Of the core they are pages that were taken, so what rounding and
- * fragmentation cost is in them; of the baselines the heap after a full collection.
+ * `subquery-keepers.ts` says what the engines are. Every line is a process of its own. Bytes of the
+ * core are pages that were taken, so what rounding and fragmentation cost is in them; of the
+ * baselines the heap after a full collection. What a shape is besides, `npm run bench:memory`
+ * counts; "core, shared" has all that a subselect adds to it.
  */
 
 import { execFileSync } from "node:child_process";
@@ -19,6 +21,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { describeEnvironment } from "./environment.ts";
 import { runCase, type Case, type CaseFigures } from "./subquery-case.ts";
+import { ENGINES, isSharing } from "./subquery-keepers.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -35,21 +38,23 @@ const UUID_GRID = [
   [1000, 1000],
   [200, 5000],
 ] as const;
-const ENGINES = ["string-keyed", "integer-keyed", "core"] as const;
 
 function* cases(scale: number): Generator<Omit<Case, "engine">, void, void> {
-  for (const [views, values] of UUID_GRID) {
-    yield { group: "uuid", kind: "uuid", views, values, overlap: "none" };
+  const own = { kind: "uuid", overlap: "none" } as const;
+  for (const [shapes, values] of UUID_GRID) {
+    yield { ...own, group: "uuid", shapes, subselects: shapes, values };
   }
   for (const values of [1000, 10_000]) {
-    for (const views of [1, 10, 100]) {
-      yield { group: "shared", kind: "uuid", views, values, overlap: "all" };
+    for (const shapes of [1, 10, 100]) {
+      yield { ...own, group: "shared", shapes, subselects: 1, values };
     }
   }
-  const million = Math.round(1_000_000 * scale);
-  for (const views of [million, Math.round(million / 100)]) {
-    yield { group: "zipf", kind: "int", views, values: 10, overlap: "zipf" };
+  const shapes = Math.round(1_000_000 * scale);
+  for (const overlap of ["zipf", "uniform"] as const) {
+    yield { group: overlap, kind: "int", shapes, subselects: shapes, values: 10, overlap };
   }
+  const subselects = Math.round(shapes / 100);
+  yield { group: "million", kind: "int", shapes, subselects, values: 10, overlap: "uniform" };
 }
 
 function inChild(order: Case): CaseFigures {
@@ -63,17 +68,22 @@ function inChild(order: Case): CaseFigures {
   return JSON.parse(output) as CaseFigures;
 }
 
-function lineOf({ group, views, values, engine }: Case, figures: CaseFigures): string {
-  const numbers = [
-    figures.bytesPerPair.toFixed(2),
+function lineOf({ shapes, subselects, values, engine, ...of }: Case, figures: CaseFigures): string {
+  const cells = [
+    of.group,
+    subselects === shapes ? `${shapes}` : `${shapes} of ${subselects}`,
+    values,
+    engine,
+    (figures.bytes / (shapes * values)).toFixed(2),
+    (figures.bytes / shapes).toFixed(1),
     Math.round(figures.bytes / 1024),
-    figures.pairsPerSecond / 1e6,
-    figures.membershipNs,
-    figures.removeNs,
-    figures.sweepNsPerPair,
+    formatNumber((figures.shapesPerSecond * values) / 1e6),
+    figures.membershipNs === undefined ? "" : formatNumber(figures.membershipNs),
+    formatNumber(figures.removeNs),
+    formatNumber(figures.sweepNsPerPair),
     Math.round(figures.bytesLeft / 1024),
-  ].map((number) => (typeof number === "string" ? number : formatNumber(number)));
-  return `| ${[group, `${views} x ${values}`, engine, ...numbers].join(" | ")} |`;
+  ];
+  return `| ${cells.join(" | ")} |`;
 }
 
 function formatNumber(number: number): string {
@@ -87,13 +97,17 @@ async function main(): Promise<void> {
   }
   console.log(describeEnvironment("npx tsx bench/subqueries.ts", new Date()));
   console.log(
-    "\n| sets | subselects x values | engine | bytes a pair | KiB | million pairs/s added |" +
-      " membership ns | removal ns a subselect | sweep ns a pair | KiB left |",
+    "\n| sets | shapes of subselects | values | engine | bytes a pair | bytes a shape | KiB |" +
+      " million pairs/s added | membership ns | removal ns a shape | sweep ns a pair | KiB left |",
   );
-  console.log("|---|---|---|---:|---:|---:|---:|---:|---:|---:|");
+  console.log("|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+  const only = options.only?.split(",");
   for (const order of cases(Number(options.scale))) {
-    if (options.only !== undefined && options.only !== order.group) continue;
+    if (only !== undefined && !only.includes(order.group)) continue;
+    const isShared = order.subselects < order.shapes;
     for (const engine of ENGINES) {
+      // What every shape has for itself is the same shared.
+      if (!isShared && isSharing(engine)) continue;
       const whole = { ...order, engine };
       console.log(lineOf(whole, inChild(whole)));
     }

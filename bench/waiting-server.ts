@@ -1,11 +1,14 @@
 /** The server of what is measured over HTTP: says what it uses and how long its loop is away. */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { readConfig } from "../src/config.ts";
+import { parseLsn, type Lsn } from "../src/model/lsn.ts";
 import { PipelineService } from "../src/sync-service.ts";
 
-export type ServerOrder = {
-  readonly kind: "start" | "stop" | "bare" | "memory" | "count" | "watch" | "watched";
-};
+export type ServerOrder =
+  | { readonly kind: "start" | "stop" | "bare" | "memory" | "count" | "watch" | "watched" }
+  /** To be answered when a transaction is durable that commits beyond this LSN. */
+  | { readonly kind: "drain"; readonly beyond: string };
 
 export interface ServerReport {
   readonly port: number;
@@ -18,8 +21,10 @@ export interface ServerReport {
   readonly bareExternalBytes: number;
   /** Since `watch`, which takes a turn of the loop after another and all the time there is. */
   readonly longestTurnMs: number;
-  /** Since `watch` or `count`. */
+  /** Since `watch` or `count`, or of `drain`. */
   readonly cpuMs: number;
+  /** Of the last `drain`: from when the core has read its first transaction. */
+  readonly drainMs: number;
   /** By the journal and by snapshots, since the start. */
   readonly writtenBytes: number;
 }
@@ -32,6 +37,7 @@ let isWatching = false;
 let longestTurnMs = 0;
 let turnBegan = 0;
 let cpuBefore = process.cpuUsage();
+let drainMs = 0;
 
 process.once("disconnect", () => process.exit(0));
 
@@ -39,13 +45,15 @@ process.on("message", (order: ServerOrder) => {
   void obey(order).then((report) => process.send!(report));
 });
 
-async function obey({ kind }: ServerOrder): Promise<ServerReport> {
+async function obey(order: ServerOrder): Promise<ServerReport> {
+  const { kind } = order;
   if (kind === "start") await start();
   if (kind === "stop") await stop();
   if (kind === "memory" || kind === "bare") await collect();
   if (kind === "bare") bare = process.memoryUsage();
   if (kind === "watch") watch();
   if (kind === "watched") isWatching = false;
+  if (kind === "drain") await drain(parseLsn(order.beyond));
   const { heapUsed, rss, external } = process.memoryUsage();
   const cpu = process.cpuUsage(cpuBefore);
   if (kind === "count") cpuBefore = process.cpuUsage();
@@ -59,6 +67,7 @@ async function obey({ kind }: ServerOrder): Promise<ServerReport> {
     bareExternalBytes: bare.external,
     longestTurnMs,
     cpuMs: (cpu.user + cpu.system) / 1000,
+    drainMs,
     writtenBytes: service?.pipeline?.store.writtenBytes ?? 0,
   };
 }
@@ -76,10 +85,20 @@ async function start(): Promise<void> {
   port = (app.server.address() as { port: number }).port;
 }
 
+async function drain(beyond: Lsn): Promise<void> {
+  const { store, stream } = service!.pipeline!;
+  const known = stream.changeCount;
+  while (stream.changeCount === known) await sleep(1);
+  const began = performance.now();
+  cpuBefore = process.cpuUsage();
+  while (store.position <= beyond) await sleep(1);
+  drainMs = performance.now() - began;
+}
+
 async function collect(): Promise<void> {
   for (let n = 0; n < 4; n++) {
     globalThis.gc!();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
   }
 }
 

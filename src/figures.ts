@@ -96,12 +96,15 @@ async function engineFigures(engine: EngineSources, config: Config): Promise<Eng
 
 function shapeFigures({ registry, templates, waitingRoom }: Pipeline): ShapeFigures {
   const counts = new Map(SHAPE_CLASSES.map((name) => [name, 0]));
+  let views = 0;
   for (const { shapeCount, template } of templates.all()) {
     const name = classOf(template.where);
-    counts.set(name, counts.get(name)! + shapeCount);
+    if (template.projection !== undefined) views += shapeCount;
+    else counts.set(name, counts.get(name)! + shapeCount);
   }
   return {
     total: registry.count,
+    views,
     templates: templates.templateCount,
     unindexed: counts.get("scan")!,
     classes: [...counts].map(([name, shapes]) => ({ class: name, shapes })),

@@ -34,19 +34,24 @@ export function memoryReport(pipeline: Pipeline | undefined): object {
 }
 
 /**
- * Views, and how they are shared; what shapes that are behind have kept: raw changes of their
- * tables, and the history of the views.
+ * Views, and how they are shared: `viewUses` counts each as often as a shape, or another view,
+ * stands on it, so what sharing saves is the difference. What shapes that are behind have kept: raw
+ * changes of their tables, and the history of the views.
  */
 function subqueryReport({ moves, templates, views }: Pipeline): object {
   const all = templates.all();
   const countOf = (isMeant: (live: (typeof all)[number]) => boolean): number =>
     all.filter(isMeant).reduce((sum, { shapeCount }) => sum + shapeCount, 0);
   const { gated, batches, tapeBytes, queries } = moves.figures;
+  const uses = all.reduce((sum, { shapeCount, template: { where } }) => {
+    return sum + shapeCount * (where?.subqueries?.dependencies.length ?? 0);
+  }, 0);
   return {
     views: countOf(({ template }) => template.projection !== undefined),
     dependentShapes: countOf(({ template: { projection, where } }) => {
       return projection === undefined && where?.subqueries !== undefined;
     }),
+    viewUses: uses,
     distinctValues: views.valueCount,
     historyTransitions: views.historyLength,
     shapesBehind: gated,

@@ -40,7 +40,8 @@ import { ShapeAdmin, type ShapeAdminOptions } from "./shapes/shape-admin.ts";
 import { ShapeCleaner } from "./shapes/shape-cleaner.ts";
 import { ShapeCountBudget } from "./shapes/shape-count-budget.ts";
 import { ShapeCreator, type ShapeRoom, type SnapshotSource } from "./shapes/shape-creator.ts";
-import { Shapes, type ShapesOptions, type TimeZoneSource } from "./shapes/shapes.ts";
+import type { TimeZoneSource } from "./shapes/shape-definer.ts";
+import { Shapes, type ShapesOptions } from "./shapes/shapes.ts";
 import { StorageBudget } from "./shapes/storage-budget.ts";
 import { StreamSubscriber } from "./shapes/stream-subscriber.ts";
 import { TableKeeper } from "./shapes/table-keeper.ts";
@@ -51,8 +52,8 @@ import { limitsWithin } from "./storage/limits.ts";
 import { openStore } from "./storage/open-store.ts";
 import type { DurabilityListener } from "./storage/storage.ts";
 import type { Store } from "./storage/store.ts";
-import type { MoveQuery } from "./subqueries/move-batch.ts";
 import { Moves, type MovesOptions } from "./subqueries/moves.ts";
+import type { MoveQuery } from "./subqueries/wanted-rows.ts";
 
 /** What the pipeline stands on: it neither makes nor closes these. */
 export interface Foundation {
@@ -106,18 +107,16 @@ export async function openPipeline(foundation: Foundation) {
   const templates = new TemplateRegistry(router, views, partitions, foundation);
   const stages = { router, registry, templates, store, logger };
   const boundaries = new BoundaryQueue(() => collector.requestBoundary());
-  const gateBytesMax = config.snapshotBufferBytesMax;
+  const askProgress = () => collector.askProgress();
+  const onReleased = () => collector.acknowledge();
   const writer: ChangeWriter = new ChangeWriter({
-    ...{ ...stages, flushTracker, gateBytesMax },
+    ...{ ...stages, flushTracker, onReleased, gateBytesMax: config.snapshotBufferBytesMax },
     onOverfull: (id) => creator.stopOverfull(id),
     onDelta: (body, of) => moves.takeDelta(body, of),
-    onReleased: () => collector.acknowledge(),
   });
   const { moves, viewKeeper } = openSubqueries(foundation, {
-    ...{ ...stages, views, writer, boundaries },
+    ...{ ...stages, views, writer, boundaries, askProgress, onReleased },
     remove: (id, why) => cleaner.removeBroken(id, why),
-    askProgress: () => collector.askProgress(),
-    onReleased: () => collector.acknowledge(),
   });
   const { unplaced, unusable } = await restoreShapes({ ...stages, moves, viewKeeper });
 
@@ -125,7 +124,7 @@ export async function openPipeline(foundation: Foundation) {
     ...{ ...stages, writer, boundaries, waitingRoom, moves, viewKeeper },
     stopSnapshot: (id, reason) => creator.stop(id, reason),
   });
-  const publish = (table: Table) => publication.ensure(table).then(() => partitions.prepare(table));
+  const publish = (table: Table) => publishWhole(table, publication, partitions);
   const keeper: TableKeeper = new TableKeeper({ ...stages, cleaner, catalog, partitions });
   const onSchemaChanged = (table: Table) => keeper.reconsider(table.oid);
   const [accounting, stream] = [new Accounting(core), new StreamFigures(core)];
@@ -135,7 +134,7 @@ export async function openPipeline(foundation: Foundation) {
   });
   const creator: ShapeCreator = new ShapeCreator({
     ...{ ...stages, writer, boundaries, cleaner, snapshots, publish, onSchemaChanged },
-    ...{ room, moves, viewKeeper },
+    ...{ room, moves, viewKeeper, askProgress },
     tagPrefixOf: (id) => `${config.databaseId}${registry.handleOf(id) ?? ""}`,
   });
 
@@ -147,14 +146,27 @@ export async function openPipeline(foundation: Foundation) {
     oidOf: (relation) => templates.oidOf(relation),
   });
   collector.startAt(store.position, moves.lowestHeld ?? store.position);
+  moves.recordRestored();
   await removeUnusableShapes(unusable, store);
 
   const door = openDoor(foundation, {
-    ...{ ...stages, creator, cleaner, waitingRoom, acknowledger, onSchemaChanged, viewKeeper },
+    ...{ ...stages, creator, cleaner, waitingRoom, acknowledger, onSchemaChanged },
+    ...{ moves, viewKeeper, views },
   });
   const rest = { acknowledger, cleaner, collector, core, creator, eviction, keeper, partitions };
   const subqueries = { moves, viewKeeper, views, unplaced };
   return { ...stages, ...door, ...rest, ...subqueries, waitingRoom, writer, accounting, stream };
+}
+
+/** Resolves when everything that happens to the table is sent, and found when it is. */
+function publishWhole(
+  table: Table,
+  publication: Publication,
+  partitions: Partitions,
+): Promise<void> {
+  const published = publication.ensure(table);
+  if (table.isPartitioned !== true) return published;
+  return published.then(() => partitions.prepare(table));
 }
 
 function openStorage(foundation: Foundation, listener: DurabilityListener): Store {
@@ -237,8 +249,9 @@ function openEviction(
 type Behind = Pick<ShapeAdminOptions, "viewKeeper"> &
   Pick<ShapesOptions, "registry" | "templates" | "store" | "creator" | "cleaner"> &
   Pick<ShapesOptions, "waitingRoom"> &
-  Pick<ShapeAdminOptions, "router"> & {
+  Pick<ShapeAdminOptions, "router" | "views"> & {
     readonly acknowledger: Acknowledger;
+    readonly moves: Pick<Moves, "heldOf">;
     readonly onSchemaChanged: ShapesOptions["onTableChanged"];
   };
 
@@ -248,11 +261,13 @@ function openDoor(foundation: Foundation, behind: Behind) {
   const shapes = new Shapes({
     ...{ ...behind, readiness, subsets, caseMapping, timeZones },
     stackId: foundation.config.databaseId,
+    knownTable: ({ schema, name }) => inspector.knownTable(schema, name),
     findTable: ({ schema, name }) => inspector.findTable(schema, name),
     refreshTable: ({ schema, name }) => inspector.refreshTable(schema, name),
     onTableChanged: behind.onSchemaChanged,
     publishesGeneratedColumns: () => publication.publishesGeneratedColumns(),
     processedLsn: () => behind.acknowledger.processed,
+    heldOf: (id) => behind.moves.heldOf(id),
   });
   const admin = new ShapeAdmin({ ...behind, shapes, facts: { caseMapping } });
   return { shapes, admin };

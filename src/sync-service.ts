@@ -105,7 +105,11 @@ export class PipelineService implements SyncService {
   readonly #traffic = new Traffic();
   readonly #startedAtMs = systemClock.nowMilliseconds();
   readonly #stop = new AbortController();
-  #pool: Pool | undefined;
+  /**
+   * Two, because a snapshot may keep its connection until the stream has reached it, and the stream
+   * waits for what the catalog says.
+   */
+  #pools: { readonly catalog: Pool; readonly rows: Pool } | undefined;
   #pipeline: Pipeline | undefined;
   #publication: Publication | undefined;
   #session: ReplicationSession | undefined;
@@ -131,33 +135,29 @@ export class PipelineService implements SyncService {
     // What is wrong with it is said now, not when the stream begins.
     this.#connectionTo(config.databaseUrl);
     const names = replicationNamesOf(config.replicationStreamId);
-    const pool = new Pool(this.#connectionTo(config.pooledDatabaseUrl), {
-      size: config.databasePoolSize,
-      logger: this.#logger,
-    });
-    this.#pool = pool;
-    const server = await this.#untilAnswered(() => inspect(pool));
-    const inspector = new Inspector(pool);
-    const timeZones = new ServerTimeZones(pool);
+    const { catalog, rows } = (this.#pools = this.#openPools());
+    const server = await this.#untilAnswered(() => inspect(catalog));
+    const inspector = new Inspector(catalog);
+    const timeZones = new ServerTimeZones(catalog);
     const publication = new Publication({
-      database: pool,
+      database: catalog,
       name: names.publication,
       isManual: config.manualTablePublishing,
     });
     this.#publication = publication;
     this.#readiness.starting("shape metadata to be loaded");
     const directory = this.#directory();
-    const measured = { snapshots: measuredSnapshots(pool), syncs: syncHistogram() };
+    const measured = { snapshots: measuredSnapshots(rows), syncs: syncHistogram() };
     const pipeline = await this.#open({
       ...measured,
       config,
       core: await this.#loadCore(),
       inspector,
       publication,
-      viewValues: new ViewReader(pool),
-      moveRows: new MoveReader(pool),
-      // The other half of the connections is for snapshots and the catalog.
-      subsets: new SubsetReader(pool, { concurrency: Math.ceil(config.databasePoolSize / 2) }),
+      viewValues: new ViewReader(rows),
+      moveRows: new MoveReader(rows),
+      // The other half of the connections is for snapshots.
+      subsets: new SubsetReader(rows, { concurrency: Math.ceil(config.databasePoolSize / 2) }),
       caseMapping: server.caseMapping,
       timeZones,
       readiness: this.#readiness,
@@ -169,7 +169,7 @@ export class PipelineService implements SyncService {
     });
     this.#pipeline = pipeline;
     const watching = { clock: systemClock, timers: systemTimers };
-    const wal = new WalWatch({ database: pool, slot: names.slot, ...watching });
+    const wal = new WalWatch({ database: catalog, slot: names.slot, ...watching });
     this.#engine = { ...measured, pipeline, wal, disk: new DiskWatch({ directory, ...watching }) };
     const zones = pipeline.templates.timeZoneNames();
     await this.#untilAnswered(() => Promise.all(zones.map((name) => timeZones.load(name))));
@@ -221,15 +221,16 @@ export class PipelineService implements SyncService {
       () => snapshots,
       () => pipeline?.store.close(),
       () => this.#dropSlotIfWanted(),
-      () => this.#pool?.close(),
+      () => this.#pools?.rows.close(),
+      () => this.#pools?.catalog.close(),
       () => this.#metricsServer?.close(),
       () => this.#temporary?.remove(),
     ]);
   }
 
   async #dropSlotIfWanted(): Promise<void> {
-    if (!this.#config.dropSlotOnShutdown || this.#pool === undefined) return;
-    await dropSlot(this.#pool, replicationNamesOf(this.#config.replicationStreamId).slot);
+    if (!this.#config.dropSlotOnShutdown || this.#pools === undefined) return;
+    await dropSlot(this.#pools.catalog, replicationNamesOf(this.#config.replicationStreamId).slot);
   }
 
   readonly plugin: FastifyPluginAsync = async (app) => {
@@ -306,6 +307,15 @@ export class PipelineService implements SyncService {
       logger: this.#logger,
       clock: systemClock,
     };
+  }
+
+  #openPools() {
+    const { databasePoolSize: size, pooledDatabaseUrl } = this.#config;
+    const connection = this.#connectionTo(pooledDatabaseUrl);
+    const forCatalog = Math.max(1, Math.min(CATALOG_CONNECTIONS_MAX, Math.floor(size / 4)));
+    const open = (connections: number) =>
+      new Pool(connection, { size: connections, logger: this.#logger });
+    return { catalog: open(forCatalog), rows: open(Math.max(1, size - forCatalog)) };
   }
 
   #connectionTo(url: string): ConnectionOptions {
@@ -420,6 +430,8 @@ function readCertificate(file: string): string {
 
 /** How long snapshots and the journal may take to settle before the connection is closed. */
 const STOP_GRACE_MS = 2_000;
+/** Connections that no snapshot has; a quarter of all, if there are few. */
+const CATALOG_CONNECTIONS_MAX = 4;
 
 function delay(delayMs: number): Promise<void> {
   return new Promise((resolve) => systemTimers.after(delayMs, resolve));

@@ -61,6 +61,7 @@ function described(explained) {
     isExact,
     residual,
     row,
+    subqueries,
     where,
   } = explained;
   const parts = [];
@@ -82,6 +83,9 @@ function described(explained) {
       ),
       ...(indexes.length === 0 ? ["No index is needed."] : []),
     ),
+    ...(subqueries === undefined
+      ? []
+      : chapter("Subqueries", element("ul", {}, ...subqueries.dependencies.map(subselect)))),
     ...chapter(
       "Then",
       isExact || residual === null
@@ -98,11 +102,28 @@ function described(explained) {
   return parts;
 }
 
+const VERDICTS = {
+  true: "The row belongs to the shape.",
+  false: "The row does not belong to the shape.",
+  null: "That is for a subselect to say, of which nothing is kept until a shape has it.",
+};
+
+/** @param {NonNullable<ExplainedShape["subqueries"]>["dependencies"][number]} dependency */
+function subselect({ select, view }) {
+  return element("li", {}, element("code", {}, select), ": ", kept(view));
+}
+
+/** @param {NonNullable<ExplainedShape["subqueries"]>["dependencies"][number]["view"]} view */
+function kept(view) {
+  if (view === null) return "no shape has it now";
+  if (!view.isReady) return "its values are being read";
+  const values = plural(view.valueCount, "value", "values") + (view.hasNull ? " and NULL" : "");
+  return `${values}, for ${plural(view.userCount, "shape", "shapes")}`;
+}
+
 /** @param {NonNullable<ExplainedShape["row"]>} row */
 function verdictOf({ matches, parts }) {
-  const verdict = matches
-    ? "The row belongs to the shape."
-    : "The row does not belong to the shape.";
+  const verdict = VERDICTS[/** @type {"true" | "false" | "null"} */ (String(matches))];
   const reasons = parts.map(({ result, sql }) =>
     element(
       "li",

@@ -84,13 +84,15 @@ const EXPLANATIONS: Readonly<Record<Stage, Readonly<Record<string, Explanation>>
   },
 };
 
-/** The promise, with its error in the words of the stage. */
-export async function explain<Value>(stage: Stage, promise: Promise<Value>): Promise<Value> {
-  try {
-    return await promise;
-  } catch (error) {
+/** The promise, with its error in the words of the stage; what is no promise as it is. */
+export function explain<Value>(
+  stage: Stage,
+  promise: Promise<Value> | Value,
+): Promise<Value> | Value {
+  if (!(promise instanceof Promise)) return promise;
+  return promise.catch((error: unknown) => {
     throw explained(stage, error);
-  }
+  });
 }
 
 export function explained(stage: Stage, error: unknown): unknown {

@@ -94,7 +94,7 @@ export class LaneStreams implements EventClientOwner {
     try {
       await client.taken();
       if (client.isGone) return;
-      const chunk = await client.shape.log.readChunk(offset, this.patience.signal);
+      const chunk = await client.shape.log.readChunk(offset, this.patience);
       await this.follow(client, chunk);
     } catch (error) {
       client.end();
@@ -219,7 +219,7 @@ class StreamCohort implements Watcher, RingEntry {
     };
     let shared: { bytes: Buffer; end: LogOffset } | undefined;
     try {
-      const chunk = await this.#shape.log.readChunk(this.#end, patience.signal);
+      const chunk = await this.#shape.log.readChunk(this.#end, patience);
       shared = await this.#sharedEvents(chunk);
     } catch (error) {
       options.turns.add(new Delivery(clients, (client) => client.end()));
@@ -256,7 +256,8 @@ class StreamCohort implements Watcher, RingEntry {
     const { end } = chunk;
     // Nothing may have come behind the chunk, or the message would say too much.
     if (compareLogOffsets(this.#shape.log.latestOffset(), end) > 0) return undefined;
-    parts.push(eventOf(upToDate(positionBehind(end, this.#streams.options.service))));
+    const position = positionBehind(end, this.#streams.options.service, this.#shape);
+    parts.push(eventOf(upToDate(position)));
     return { bytes: Buffer.concat(parts), end };
   }
 }

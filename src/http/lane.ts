@@ -104,11 +104,17 @@ export class Lane extends Duplex {
     chunks: { chunk: Uint8Array | string; encoding: BufferEncoding }[],
     callback: (error?: Error | null) => void,
   ): void {
-    this.#socket.cork();
-    for (const [index, { chunk, encoding }] of chunks.entries()) {
-      this._write(chunk, encoding, index === chunks.length - 1 ? callback : ignore);
+    // Node ends a response with an empty string: most have one chunk that is not, and go as it is.
+    const filled = chunks.filter(({ chunk }) => chunk.length > 0);
+    const last = filled.pop();
+    if (last === undefined) {
+      callback();
+      return;
     }
-    this.#socket.uncork();
+    if (filled.length > 0) this.#socket.cork();
+    for (const { chunk, encoding } of filled) this._write(chunk, encoding, ignore);
+    this._write(last.chunk, last.encoding, callback);
+    if (filled.length > 0) this.#socket.uncork();
   }
 
   override _final(callback: (error?: Error | null) => void): void {

@@ -67,6 +67,9 @@ export const SSE_KEEP_ALIVE_MS = 21_000;
 /** Shorter bodies are not compressed: a packet is a packet. */
 export const COMPRESSED_BYTES_MIN = 1024;
 
+/** Messages that are sent in one piece with what stands around them, and never compressed. */
+export const WHOLE_BODY_BYTES_MAX = COMPRESSED_BYTES_MIN - 1;
+
 /** Pages that are being compressed at a time: half of libuv's four threads. */
 export const COMPRESSIONS_MAX = 2;
 

@@ -13,14 +13,14 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { LitzError } from "../lib/errors.ts";
+import { asError, LitzError } from "../lib/errors.ts";
 import { Client } from "./client.ts";
 import { PIPELINED_REQUESTS_MAX } from "./limits.ts";
 
 export class OpenRequests {
   readonly #waiting = new Set<OpenRequest>();
-  /** Unanswered requests per HTTP/1 connection. */
-  readonly #counts = new WeakMap<Socket, number>();
+  /** Unanswered requests per HTTP/1 connection that has any. */
+  readonly #counts = new Map<Socket, number>();
   #isClosing = false;
 
   get isClosing(): boolean {
@@ -79,7 +79,7 @@ export class Patience {
   #controller: AbortController | undefined;
   #isOver = false;
   /** Of the waits in hand. Listeners of the signal would cost several times as much. */
-  readonly #stops = new Set<() => void>();
+  #stops: (() => void)[] = [];
 
   /** Aborted when there is no point in waiting any longer. */
   get signal(): AbortSignal {
@@ -94,21 +94,37 @@ export class Patience {
     this.#isOver = true;
     this.#controller?.abort();
     for (const stop of this.#stops) stop();
-    this.#stops.clear();
+    this.#stops = [];
   }
 
   /**
-   * Waits for the promise while there is a point in it.
+   * Waits for the promise while there is a point in it. What is there already is not waited for.
    *
    * @throws {LitzError} SHUTTING_DOWN (503). If the client went away, nobody will read that.
    */
-  untilPointless<Value>(promise: Promise<Value>): Promise<Value> {
+  untilPointless<Value>(promise: Promise<Value> | Value): Promise<Value> | Value {
+    if (!(promise instanceof Promise)) return promise;
     return new Promise((resolve, reject) => {
       const stop = (): void => reject(shuttingDown());
       if (this.#isOver) stop();
-      else this.#stops.add(stop);
-      promise.then(resolve, reject).finally(() => this.#stops.delete(stop));
+      else this.#stops.push(stop);
+      promise.then(
+        (value) => {
+          this.#forget(stop);
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#forget(stop);
+          reject(asError(error));
+        },
+      );
     });
+  }
+
+  /** A request nearly always waits for one thing at a time: the last. */
+  #forget(stop: () => void): void {
+    if (this.#stops.at(-1) === stop) this.#stops.pop();
+    else this.#stops = this.#stops.filter((other) => other !== stop);
   }
 }
 

@@ -13,7 +13,11 @@ export function normalizeTarget(target: string): string {
   return normalizePath(path) + (end === -1 ? "" : target.slice(end));
 }
 
+/** Nothing to decode, no empty segment: spelled as we would. */
+const PLAIN = /^(?:\/[\w.~-]+)+$/;
+
 function normalizePath(path: string): string {
+  if (PLAIN.test(path)) return path;
   // Proxies may send the absolute form (RFC 9112, section 3.2.2).
   const segments = path.replace(/^https?:\/\/[^/]*/i, "").split("/");
   return `/${segments.filter(Boolean).map(respell).join("/")}`;

@@ -43,6 +43,10 @@ export function isBlank(text: string): boolean {
 }
 
 function add(query: Map<string, QueryValue>, name: string, value: QueryScalar): void {
+  if (!name.includes("[")) {
+    query.set(name, value);
+    return;
+  }
   const match = /^([^[\]]+)\[(.*)\]$/s.exec(name);
   if (match === null) {
     query.set(name, value);
@@ -63,7 +67,11 @@ function add(query: Map<string, QueryValue>, name: string, value: QueryScalar): 
   }
 }
 
+/** Nothing to decode. */
+const PLAIN = /^[\w.,:-]*$/;
+
 function decode(text: string): string | typeof MALFORMED {
+  if (PLAIN.test(text)) return text;
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
   } catch {

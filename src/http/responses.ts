@@ -83,11 +83,13 @@ function logResponse(
 ): ShapeResponse {
   const { position, body } = answer;
   const tail = position.isUpToDate ? upToDate(answer.lastSeenLsn) : undefined;
-  return {
-    status: 200,
-    headers: positionHeaders(position, context, { hasData: true, etagSuffix: "" }),
-    body: body === undefined ? `[${tail ?? ""}]` : { pages: body, frame: LOG_FRAME, tail },
-  };
+  const headers = positionHeaders(position, context, { hasData: true, etagSuffix: "" });
+  if (body === undefined) return { status: 200, headers, body: `[${tail ?? ""}]` };
+  if (!(body instanceof Uint8Array)) {
+    return { status: 200, headers, body: { pages: body, frame: LOG_FRAME, tail } };
+  }
+  const messages = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString();
+  return { status: 200, headers, body: `[${messages}${tail === undefined ? "" : `,\n${tail}`}]` };
 }
 
 export function mustRefetchResponse(handle: string | undefined): ShapeResponse {

@@ -256,7 +256,7 @@ export const GET_STATUS: FastifySchema = {
 
 const TEMPLATE = {
   type: "object",
-  required: ["table", "class", "where", "isExact", "columns", "replica", "log", "shapes"],
+  required: ["table", "class", "where", "isExact", "columns", "replica", "log", "isView", "shapes"],
 } as const;
 
 export const LIST_TEMPLATES: FastifySchema = {

@@ -16,7 +16,7 @@ import { OTHER_METHODS, preflightHeaders, SHAPE_METHODS } from "./cors.ts";
 import { deleteShape } from "./delete-route.ts";
 import { Edge, type EdgeOptions } from "./edge.ts";
 import { addOpenApiRoute, describeRoutes } from "./openapi.ts";
-import { parseQuery } from "./query.ts";
+import type { DescribedRoute } from "./openapi-document.ts";
 import { JSON_TYPE } from "./responses.ts";
 import { DELETE_SHAPE, GET_HEALTH, GET_SHAPE, POST_SHAPE, PREFLIGHT } from "./route-schemas.ts";
 import { isAuthorized } from "./secret.ts";
@@ -45,9 +45,12 @@ export function addShapeRoutes(app: FastifyInstance, edge: Edge): void {
     if (edge.openRequests.isClosing) setImmediate(() => app.server.closeIdleConnections());
     done();
   });
-  describeRoutes(app);
-  // In scopes of their own, so that they are added after whoever describes them.
-  const scopes = { shape: addShapeRoute, admin: addOperatorRoutes, other: addOtherRoutes };
+  const described = describeRoutes(app);
+  const scopes = {
+    shape: addShapeRoute,
+    admin: addOperatorRoutes,
+    other: (routes: FastifyInstance) => addOtherRoutes(routes, edge, described),
+  };
   for (const route of ROUTES) {
     app.register((routes, _options, done) => {
       routes.addHook("onResponse", edge.counting(route));
@@ -59,10 +62,12 @@ export function addShapeRoutes(app: FastifyInstance, edge: Edge): void {
 
 function addShapeRoute(app: FastifyInstance, edge: Edge): void {
   const url = "/v1/shape";
-  const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+  const onRequest = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     edge.begin(request, reply, SHAPE_METHODS);
-    delete request.raw.headers["content-type"];
-    if (request.method !== "OPTIONS") await authorize(edge, request, reply);
+    const { headers } = request.raw;
+    if (headers["content-type"] !== undefined) delete headers["content-type"];
+    if (request.method === "OPTIONS" || isAllowed(edge, request)) done();
+    else void refuse(reply);
   };
   const answer = (request: FastifyRequest, reply: FastifyReply) =>
     answerShape(edge, request, reply);
@@ -79,7 +84,11 @@ function addShapeRoute(app: FastifyInstance, edge: Edge): void {
   });
 }
 
-function addOtherRoutes(app: FastifyInstance, edge: Edge): void {
+function addOtherRoutes(
+  app: FastifyInstance,
+  edge: Edge,
+  described: readonly DescribedRoute[],
+): void {
   const { service } = edge.options;
   const begin = beginDocument(edge);
   app.route({
@@ -92,14 +101,16 @@ function addOtherRoutes(app: FastifyInstance, edge: Edge): void {
       await reply.code(status === "active" ? 200 : 202).send(JSON.stringify({ status }));
     },
   });
-  addOpenApiRoute(app, begin);
+  addOpenApiRoute(app, described, begin);
 }
 
 function addOperatorRoutes(app: FastifyInstance, edge: Edge): void {
   addConsoleRoutes(app, edge);
   addAdminRoutes(app, edge, [
     beginDocument(edge),
-    (request, reply) => authorize(edge, request, reply),
+    async (request, reply) => {
+      if (!isAllowed(edge, request)) await refuse(reply);
+    },
   ]);
 }
 
@@ -113,8 +124,11 @@ function beginDocument(edge: Edge) {
 }
 
 /** Protocol 1.4. */
-async function authorize(edge: Edge, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  if (isAuthorized(parseQuery(request.raw.url ?? ""), edge.options.config.secret)) return;
+function isAllowed(edge: Edge, request: FastifyRequest): boolean {
+  return isAuthorized(request.raw.url ?? "", edge.options.config.secret);
+}
+
+function refuse(reply: FastifyReply): FastifyReply {
   reply.code(401).header("cache-control", UNCACHED_PAGE).type(JSON_TYPE);
-  await reply.send(JSON.stringify({ message: "Unauthorized - Invalid API secret" }));
+  return reply.send(JSON.stringify({ message: "Unauthorized - Invalid API secret" }));
 }

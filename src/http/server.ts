@@ -15,6 +15,7 @@ import { HEADER_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { normalizeTarget } from "./path.ts";
 import { JSON_TYPE } from "./responses.ts";
 import { addShapeRoutes } from "./routes.ts";
+import { UNCHECKED } from "./unchecked-schemas.ts";
 
 /**
  * Makes a server; `listen` and `close` are the caller's. Closing accepts nothing more, answers
@@ -26,6 +27,7 @@ export function createHttpServer(options: EdgeOptions, certificate?: Certificate
   const edge = new Edge(options);
   const connections = new Connections();
   const app = fastify({
+    schemaController: UNCHECKED,
     serverFactory: (listener) => {
       if (certificate !== undefined) {
         edge.connectionCounter = () => connections.count;

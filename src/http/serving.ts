@@ -23,6 +23,7 @@ import type { Clock } from "../lib/clock.ts";
 import { LitzError } from "../lib/errors.ts";
 import type { ShapeHandle } from "../model/ids.ts";
 import { compareLogOffsets, type LogOffset } from "../model/log-offset.ts";
+import { minLsn, type Lsn } from "../model/lsn.ts";
 import type { ShapeDefinition } from "../model/shape-definition.ts";
 import type { ServedShape, ShapeService, WaitOutcome } from "../shapes/shape-service.ts";
 import type { LogChunk } from "../storage/storage.ts";
@@ -31,7 +32,7 @@ import { closeBody, openBody, type OpenBody } from "./body.ts";
 import { InvalidRequest } from "./errors.ts";
 import { explain } from "./explanations.ts";
 import { matchesEtag, shapeEtag, type RequestedOffset } from "./etag.ts";
-import { OUT_OF_BOUNDS_RECHECK_MS } from "./limits.ts";
+import { OUT_OF_BOUNDS_RECHECK_MS, WHOLE_BODY_BYTES_MAX } from "./limits.ts";
 import type { Patience } from "./open-requests.ts";
 import type { ShapeParameters } from "./parameters.ts";
 
@@ -50,8 +51,11 @@ export type ShapeAnswer =
       readonly kind: "log";
       readonly position: Position;
       readonly lastSeenLsn: bigint;
-      /** Undefined when there is no message in the chunk, or only the headers are wanted. */
-      readonly body: OpenBody | undefined;
+      /**
+       * All messages of a short chunk, or what is to be streamed. Undefined when there is no
+       * message in the chunk, or only the headers are wanted.
+       */
+      readonly body: Uint8Array | OpenBody | undefined;
     }
   /** `offset=now`, or a long-poll during which nothing happened. */
   | { readonly kind: "no-change"; readonly position: Position; readonly lastSeenLsn: bigint }
@@ -96,7 +100,8 @@ export interface Held {
 }
 
 /** What it takes to read a log for a request whose shape was found. */
-type Reading = Pick<ServingRequest, "ifNoneMatch" | "wantsBody" | "open" | "park"> & {
+type Reading = Pick<ServingRequest, "ifNoneMatch" | "wantsBody" | "open"> & {
+  readonly park: ServingRequest["park"] | undefined;
   readonly offset: RequestedOffset;
   readonly isLive: boolean;
   readonly isSse: boolean;
@@ -111,12 +116,15 @@ export async function serveShape(
   options: ServingOptions,
   request: ServingRequest,
 ): Promise<ShapeAnswer> {
-  const { handle } = request.parameters;
+  const { open, parameters } = request;
+  const { handle, offset, isLive, isSse } = parameters;
   try {
     const shape = await findShape(options, request, await defineShape(options, request));
     if (handle !== undefined && shape.handle !== handle) return mustRefetch(shape.handle);
-    await request.open.untilPointless(explain("snapshot", shape.snapshotStarted()));
-    return await new Serving(options, { ...request, ...request.parameters }, shape).answer();
+    await open.untilPointless(explain("snapshot", shape.snapshotStarted()));
+    const { ifNoneMatch, wantsBody, park } = request;
+    const reading = { ifNoneMatch, wantsBody, open, park, offset, isLive, isSse };
+    return await new Serving(options, reading, shape).answer();
   } catch (error) {
     if (isStale(error)) return mustRefetch();
     throw error;
@@ -135,8 +143,11 @@ export async function resumeServing(
   outcome: WaitOutcome,
   open: Patience,
 ): Promise<ReadAnswer | undefined> {
-  const reading = { offset: requested, isLive: true, isSse: false, ifNoneMatch: undefined };
-  const serving = new Serving(options, { ...reading, wantsBody: true, open }, shape);
+  const reading = {
+    ...{ ifNoneMatch: undefined, wantsBody: true, open, park: undefined },
+    ...{ offset: requested, isLive: true, isSse: false },
+  };
+  const serving = new Serving(options, reading, shape);
   try {
     return await serving.resume(requested, end, outcome);
   } catch (error) {
@@ -145,10 +156,10 @@ export async function resumeServing(
   }
 }
 
-export async function defineShape(
+export function defineShape(
   { service }: ServingOptions,
   { parameters, open }: ServingRequest,
-): Promise<ShapeDefinition> {
+): Promise<ShapeDefinition> | ShapeDefinition {
   return open.untilPointless(explain("definition", service.define(parameters.definition)));
 }
 
@@ -235,7 +246,7 @@ class Serving {
     const { isLive, ifNoneMatch } = this.#request;
     if (!this.#shape.isCurrent) return this.#replaced();
     // Before the read, by invariant 1.
-    const lsn = this.#service.lastProcessedLsn;
+    const lsn = this.#completeLsn;
     const chunk = await this.#readChunk(offset);
     if (chunk === undefined) return mustRefetch();
     const { end, isUpToDate } = chunk;
@@ -308,7 +319,7 @@ class Serving {
     const { open } = this.#request;
     try {
       return await open.untilPointless(
-        explain("snapshot", this.#shape.log.readChunk(offset, open.signal)),
+        explain("snapshot", this.#shape.log.readChunk(offset, open)),
       );
     } catch (error) {
       this.#rethrowUnlessGone(error);
@@ -319,6 +330,9 @@ class Serving {
   async #log(position: Position, chunk: LogChunk, lastSeenLsn: bigint): Promise<ReadAnswer> {
     if (!this.#request.wantsBody || chunk.isEmpty) {
       return { kind: "log", position, lastSeenLsn, body: undefined };
+    }
+    if (chunk.page !== undefined && chunk.page.byteLength <= WHOLE_BODY_BYTES_MAX) {
+      return { kind: "log", position, lastSeenLsn, body: chunk.page };
     }
     const opening = openBody(chunk);
     try {
@@ -344,8 +358,15 @@ class Serving {
     return {
       kind: "no-change",
       position: { shape: this.#shape, requested: offset, end, isLive, isUpToDate: true },
-      lastSeenLsn: this.#service.lastProcessedLsn,
+      lastSeenLsn: this.#completeLsn,
     };
+  }
+
+  /** Up to where the log has everything that concerns the shape. */
+  get #completeLsn(): Lsn {
+    const processed = this.#service.lastProcessedLsn;
+    const { heldLsn } = this.#shape;
+    return heldLsn === undefined ? processed : minLsn(heldLsn, processed);
   }
 
   /** Protocol 4.4: with the handle of whatever took the shape's place, by invariant 3. */

@@ -54,7 +54,7 @@ async function nextChunk(
     if (remainingMs <= 0) return undefined;
     const waitMs = Math.min(remainingMs, SSE_KEEP_ALIVE_MS);
     const outcome = await shape.waitForChange(end, waitMs, signal);
-    if (outcome === "changed") return shape.log.readChunk(end, signal);
+    if (outcome === "changed") return shape.log.readChunk(end, source);
     if (outcome !== "timeout" || sink.isGone) return undefined;
     if (waitMs === SSE_KEEP_ALIVE_MS) sink.write(KEEP_ALIVE);
   }

@@ -8,6 +8,7 @@
  * 1. A stream that stays ends on a whole event.
  * 2. An up-to-date message stands at the end of the log only, and names an LSN that lies behind
  *    every transaction that was sent and before every one to come: the client continues there.
+ *    Where there is none, because the shape is behind, some of it may come again, and none is lost.
  * 3. No more than a page is held for a client that reads slowly, and one that stalls is ended.
  */
 
@@ -50,10 +51,10 @@ export async function catchUp(
     if (!shape.isCurrent || signal.aborted) return undefined;
     if (chunk.isUpToDate && compareLogOffsets(shape.log.latestOffset(), end) <= 0) {
       const isNews = !chunk.isEmpty || chunk !== first;
-      if (isNews) sink.write(eventOf(upToDate(positionBehind(end, service))));
+      if (isNews) sink.write(eventOf(upToDate(positionBehind(end, service, shape))));
       return end;
     }
-    chunk = await shape.log.readChunk(end, signal);
+    chunk = await shape.log.readChunk(end, source);
   }
 }
 
@@ -62,8 +63,16 @@ export async function catchUp(
  * that was seen to be the end. WAL records are aligned to eight bytes: no transaction commits one
  * byte behind another.
  */
-export function positionBehind(end: LogOffset, service: ShapeService): bigint {
+export function positionBehind(
+  end: LogOffset,
+  service: Pick<ShapeService, "lastProcessedLsn">,
+  { heldLsn }: Pick<ServedShape, "heldLsn">,
+): bigint {
   const processed = service.lastProcessedLsn;
+  if (heldLsn !== undefined) {
+    const complete = heldLsn < processed ? heldLsn : processed;
+    return complete > end.tx ? complete : end.tx;
+  }
   return processed > end.tx ? processed : end.tx + 1n;
 }
 

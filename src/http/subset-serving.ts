@@ -59,7 +59,7 @@ export async function serveSubset(
   await open.untilPointless(options.service.ready(options.readyTimeoutMs));
   try {
     const definition = await defineShape(options, request);
-    const subset = defineSubset(options, request, members, definition);
+    const subset = await defineSubset(options, request, members, definition);
     const shape = await findShape(options, request, definition);
     const { handle, offset, isLive } = parameters;
     if (handle !== undefined && shape.handle !== handle) return mustRefetch(shape.handle);
@@ -113,15 +113,16 @@ function positionAfter(requested: RequestedOffset, latest: LogOffset): LogOffset
   return compareLogOffsets(requested, latest) > 0 ? latest : requested;
 }
 
-function defineSubset(
+async function defineSubset(
   { service }: ServingOptions,
   { parameters }: ServingRequest,
   members: Query,
   definition: ShapeDefinition,
-): Subset {
+): Promise<Subset> {
   const request = parseSubsetParameters(members);
   try {
-    return service.defineSubset(definition, request, parameters.definition.queryableColumns);
+    const { queryableColumns } = parameters.definition;
+    return await service.defineSubset(definition, request, queryableColumns);
   } catch (error) {
     if (!(error instanceof InvalidParameter)) throw error;
     throw new InvalidRequest({ subset: { [error.field]: [error.message] } });

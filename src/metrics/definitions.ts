@@ -130,6 +130,12 @@ const SHAPES: readonly Definition[] = [
   },
   {
     type: "gauge",
+    name: "litz_views",
+    help: "Subselects that shapes stand on, each once.",
+    read: ofEngine(({ shapes }) => shapes.views),
+  },
+  {
+    type: "gauge",
     name: "litz_templates",
     help: "Kinds of shapes: those that differ in constants alone are one.",
     read: ofEngine(({ shapes }) => shapes.templates),

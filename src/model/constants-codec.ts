@@ -21,18 +21,25 @@ export function encodeConstants(constants: Constants): Uint8Array {
   return bytes;
 }
 
-/** @throws {RangeError} when the bytes are cut short. */
-export function decodeConstants(encoded: Uint8Array): Constants {
-  const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+/**
+ * Those in `bytes` from `start` to `end`. Routing asks for them per shape and row, so no view of
+ * the bytes is made if they are a Buffer.
+ *
+ * @throws {RangeError} when the bytes are cut short.
+ */
+export function decodeConstants(bytes: Uint8Array, start = 0, end = bytes.length): Constants {
+  const buffer = Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const constants: string[] = [];
-  let offset = 0;
-  while (offset < bytes.length) {
-    const size = bytes.readUInt32LE(offset);
+  let offset = start;
+  while (offset < end) {
+    const size = buffer.readUInt32LE(offset);
     offset += 4;
-    if (offset + size > bytes.length) {
-      throw new RangeError(`a constant of ${size} bytes does not fit in ${bytes.length - offset}`);
+    if (offset + size > end) {
+      throw new RangeError(`a constant of ${size} bytes does not fit in ${end - offset}`);
     }
-    constants.push(bytes.toString("utf8", offset, offset + size));
+    constants.push(buffer.toString("utf8", offset, offset + size));
     offset += size;
   }
   return constants;

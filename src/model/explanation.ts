@@ -49,14 +49,29 @@ export interface Explanation {
 }
 
 export interface ExplainedSubqueries {
-  /**
-   * Distinct subselects, as queries of their own. Whatever shapes they are in, each is one view.
-   */
-  readonly dependencies: readonly string[];
+  /** Distinct subselects. */
+  readonly dependencies: readonly ExplainedDependency[];
   /** By their positions in tags and `active_conditions`. */
   readonly literals: readonly ExplainedLiteral[];
   /** Positions: a row is in the shape if all literals of one disjunct are true of it. */
   readonly disjuncts: readonly (readonly number[])[];
+}
+
+export interface ExplainedDependency {
+  /** The subselect, as a query of its own. */
+  readonly select: string;
+  /** What is kept of it, once for all shapes that it is in. Null: there is none of these now. */
+  readonly view: ExplainedView | null;
+}
+
+export interface ExplainedView {
+  /** Different ones, those with a NULL not counted. */
+  readonly valueCount: number;
+  readonly hasNull: boolean;
+  /** Shapes that it is in, and subselects around it; no more than 100,000 are counted. */
+  readonly userCount: number;
+  /** Whether it has its values yet. */
+  readonly isReady: boolean;
 }
 
 export interface ExplainedLiteral {
@@ -68,11 +83,14 @@ export interface ExplainedLiteral {
 }
 
 export interface RowExplanation {
-  /** Null: that is for a subselect to say. */
+  /** Null: that is for a subselect to say of which nothing is kept now. */
   readonly matches: boolean | null;
-  /** The parts of the outermost AND, or the whole. */
+  /**
+   * The parts of the outermost AND, or the whole. With subselects that could be asked, the literals
+   * (`ExplainedSubqueries.literals`), of which it is said whether they are true.
+   */
   readonly parts: readonly { readonly sql: string; readonly result: PartResult }[];
 }
 
-/** `unknown`: the part has a subselect, which is not asked. */
+/** `unknown`: the part has a subselect, which cannot be asked. */
 export type PartResult = "true" | "false" | "null" | "unknown" | `error: ${string}`;

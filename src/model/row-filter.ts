@@ -44,7 +44,8 @@ export interface DependentFilter {
    * @param constants as they are routed: those of the WHERE, and behind them the ids of the views.
    * @param membership the `MembershipBit`s of the row and the view of a literal, by its index,
    *   whether or not it is negated.
-   * @param active receives 1 for each literal that is true, and 0 for the others.
+   * @param active receives, if the row is in the shape, 1 for each literal that is true, and 0 for
+   *   the others.
    * @throws {Error} when Postgres would raise one: the shape has failed and is removed.
    */
   judge(

@@ -34,11 +34,16 @@ export class Inspector {
     this.#capacity = capacity;
   }
 
+  /** What is remembered of a table. */
+  knownTable(schema: string, name: string): Table | undefined {
+    const oid = this.#oidByName.get(quoteTable({ schema, name }));
+    return oid === undefined ? undefined : this.#touch(oid);
+  }
+
   /** Undefined: no such ordinary or partitioned table. @throws {LitzError} */
   async findTable(schema: string, name: string): Promise<Table | undefined> {
-    const oid = this.#oidByName.get(quoteTable({ schema, name }));
-    if (oid !== undefined) return this.#touch(oid);
-    return this.#load(quoteTable({ schema, name }), BY_NAME, [schema, name]);
+    const known = this.knownTable(schema, name);
+    return known ?? this.#load(quoteTable({ schema, name }), BY_NAME, [schema, name]);
   }
 
   /**

@@ -22,6 +22,7 @@
 import pg from "pg";
 import type { Clock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
+import type { Stoppable } from "../lib/stop-signal.ts";
 import {
   whereSqlOver,
   type ShapeDefinition,
@@ -43,15 +44,15 @@ type Arguments = Parameters<SnapshotReader["read"]>;
 interface Request {
   readonly definition: ShapeDefinition;
   readonly placed: Arguments[1];
-  readonly row: Arguments[2];
-  readonly signal: AbortSignal;
+  readonly rows: Arguments[2];
+  readonly signal: Stoppable;
   readonly tagPrefix: string;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Undefined: more than a batch takes. */
-type Rows = readonly string[] | undefined;
+/** All messages of a shape, separated. Undefined: more than a batch takes. */
+type Rows = string | undefined;
 
 interface Answer {
   readonly bounds: SnapshotBounds;
@@ -89,10 +90,10 @@ export class SnapshotBatcher {
   }
 
   /** As `SnapshotReader.read`, in whose place it stands. */
-  read(...[definition, placed, row, signal, tagPrefix = ""]: Arguments): Promise<void> {
+  read(...[definition, placed, rows, signal, tagPrefix = ""]: Arguments): Promise<void> {
     return new Promise((resolve, reject) => {
       const { text } = definition.template;
-      const request = { definition, placed, row, signal, tagPrefix, resolve, reject };
+      const request = { definition, placed, rows, signal, tagPrefix, resolve, reject };
       const waiting = this.#waiting.get(text);
       if (waiting === undefined) this.#waiting.set(text, [request]);
       else waiting.push(request);
@@ -184,7 +185,7 @@ export class SnapshotBatcher {
         const isEmpty = template.log === "changes_only";
         const sql = isEmpty ? "SELECT" : rowsSql(template, requests);
         const rows = await transaction.rowsAndCommit(sql);
-        const shapes = isEmpty ? requests.map(() => []) : rows.map(rowsOf);
+        const shapes = isEmpty ? requests.map(() => "") : rows.map(rowsOf);
         return { bounds: transaction.bounds, shapes };
       } catch {
         await transaction.rollback();
@@ -200,14 +201,18 @@ export class SnapshotBatcher {
       this.#readAlone(request);
       return;
     }
-    deliverRows(request, bounds, rows).then(request.resolve, (error: unknown) => {
+    try {
+      const delivering = deliverRows(request, bounds, rows);
+      if (delivering === undefined) request.resolve();
+      else delivering.then(request.resolve, request.reject);
+    } catch (error) {
       request.reject(asError(error));
-    });
+    }
   }
 
   #readAlone(request: Request): void {
-    const { definition, placed, row, signal, tagPrefix, resolve, reject } = request;
-    this.#reader.read(definition, placed, row, signal, tagPrefix).then(resolve, reject);
+    const { definition, placed, rows, signal, tagPrefix, resolve, reject } = request;
+    this.#reader.read(definition, placed, rows, signal, tagPrefix).then(resolve, reject);
   }
 }
 
@@ -217,25 +222,24 @@ function isWanted({ signal, reject }: Request): boolean {
   return !signal.aborted;
 }
 
-async function deliverRows(
-  { placed, row, signal }: Request,
+/** Nearly always without a promise: there may be thousands a second. */
+function deliverRows(
+  { placed, rows: take, signal }: Request,
   bounds: SnapshotBounds,
-  rows: readonly string[],
-): Promise<void> {
+  rows: string,
+): Promise<void> | undefined {
+  const takeAll = (): Promise<void> | undefined => {
+    signal.throwIfAborted();
+    return rows === "" ? undefined : take(Buffer.from(rows), true);
+  };
   signal.throwIfAborted();
   const placing = placed(bounds);
-  if (placing !== undefined) await placing;
-  for (const message of rows) {
-    const written = row(Buffer.from(message));
-    if (written !== undefined) await written;
-    signal.throwIfAborted();
-  }
+  return placing === undefined ? takeAll() : placing.then(takeAll);
 }
 
-/** No JSON text contains a line feed. */
 function rowsOf([count, rows]: TextRow): Rows {
-  if (count === "0") return [];
-  return Number(count) > ROWS_MAX || rows === null ? undefined : rows!.split("\n");
+  if (count === "0") return "";
+  return Number(count) > ROWS_MAX || rows === null ? undefined : rows;
 }
 
 /**
@@ -261,7 +265,7 @@ function rowsSql(template: ShapeTemplate, requests: readonly Request[]): string 
     `SELECT litz_rows.* FROM unnest('${arrayText(numbers)}'::int4[]${texts.join("")}) ` +
     `AS litz_shape(${names.join(", ")}), LATERAL (` +
     `SELECT count(*), CASE WHEN sum(octet_length(litz_row.message)) <= ${ROWS_BYTES_MAX} ` +
-    `THEN string_agg(litz_row.message, E'\\n') END ` +
+    `THEN string_agg(litz_row.message, E',\\n') END ` +
     `FROM (SELECT ${rowExpression(template, tags)} AS message FROM ${quoteTable(template.table)}` +
     `${condition} LIMIT ${ROWS_MAX + 1}) AS litz_row) AS litz_rows ORDER BY litz_shape.place`
   );

@@ -6,6 +6,7 @@
  */
 
 import pg from "pg";
+import type { Stoppable } from "../lib/stop-signal.ts";
 import { whereSql, type ShapeDefinition } from "../model/shape-definition.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import { quoteTable } from "../model/table.ts";
@@ -19,6 +20,13 @@ import {
   type SnapshotTransaction,
 } from "./snapshot-transaction.ts";
 
+/**
+ * Takes a JSON message, or several that are separated by `,\n`; a line feed occurs nowhere else.
+ *
+ * @param areAll whether none has come before and none comes behind.
+ */
+export type TakeRows = (messages: Uint8Array, areAll: boolean) => Promise<void> | undefined;
+
 export class SnapshotReader {
   readonly #pool: Pool;
   readonly #limits: SnapshotLimits;
@@ -30,7 +38,7 @@ export class SnapshotReader {
 
   /**
    * @param placed is called as soon as the bounds are known, and awaited before any row is read.
-   * @param row is called for each row, as a JSON message; awaited when it returns a promise.
+   * @param rows is called with each row, as a JSON message; awaited when it returns a promise.
    * @param signal gives up: the connection is dropped, and with it the query.
    * @param tagPrefix stack id and handle, for the tags of a dependent template.
    * @throws {LitzError} SCHEMA_CHANGED when a table is not the one that was defined, POSTGRES_*.
@@ -38,15 +46,15 @@ export class SnapshotReader {
   async read(
     definition: ShapeDefinition,
     placed: (bounds: SnapshotBounds) => Promise<void> | undefined,
-    row: (message: Uint8Array) => Promise<void> | undefined,
-    signal: AbortSignal,
+    rows: TakeRows,
+    signal: Stoppable,
     tagPrefix = "",
   ): Promise<void> {
     const { template } = definition;
     await withSnapshot(this.#pool, this.#limits, template, signal, async (transaction) => {
       await placed(transaction.bounds);
       if (template.log === "full") {
-        await readRows(transaction, rowsQuery(definition, tagPrefix), row, signal);
+        await readRows(transaction, rowsQuery(definition, tagPrefix), rows, signal);
       }
     });
   }
@@ -55,12 +63,12 @@ export class SnapshotReader {
 async function readRows(
   transaction: SnapshotTransaction,
   query: CursorQuery,
-  row: (message: Uint8Array) => Promise<void> | undefined,
-  signal: AbortSignal,
+  rows: TakeRows,
+  signal: Stoppable,
 ): Promise<void> {
   for await (const { messages } of transaction.batches(query)) {
     for (const message of messages) {
-      const written = row(message);
+      const written = rows(message, false);
       if (written !== undefined) await written;
       signal.throwIfAborted();
     }

@@ -19,6 +19,7 @@
 
 import type pg from "pg";
 import { LitzError } from "../lib/errors.ts";
+import type { Stoppable } from "../lib/stop-signal.ts";
 import { parseLsn } from "../model/lsn.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import { tablesOf, templatesOf, type ShapeTemplate } from "../model/shape-definition.ts";
@@ -174,7 +175,7 @@ export async function withSnapshot(
   pool: Pool,
   limits: SnapshotLimits,
   template: ShapeTemplate,
-  signal: AbortSignal,
+  signal: Stoppable,
   work: (transaction: SnapshotTransaction) => Promise<void>,
 ): Promise<void> {
   signal.throwIfAborted();

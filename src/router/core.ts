@@ -27,6 +27,7 @@ export interface CoreExports {
 
   shapeMint(keyLow: number, keyHigh: number, hash: number): number;
   viewMint(): number;
+  viewIdCount(): number;
   shapeRetire(id: number): number;
   shapeCount(): number;
   shapeIsLive(id: number): number;
@@ -101,6 +102,7 @@ export class Core {
   /** What the core calls with each change of a relation that is taped. It must not throw either. */
   tapeChange: (relation: number, op: number, address: number, size: number) => void = noTape;
   #bytes = new Uint8Array();
+  #buffer = Buffer.alloc(0);
   #words = new Uint32Array();
   #floats = new Float64Array();
 
@@ -131,7 +133,7 @@ export class Core {
 
   /**
    * Linear memory as bytes. Use it at once and do not keep it: growing memory detaches every
-   * earlier view, and a detached view reads as empty instead of failing. So with the other two.
+   * earlier view, and a detached view reads as empty instead of failing. So with the others.
    *
    * That a view is empty is also how growth is noticed: asking the memory for its buffer instead
    * costs more than most of what is read.
@@ -139,6 +141,12 @@ export class Core {
   get bytes(): Uint8Array {
     if (this.#bytes.length === 0) this.#renewViews();
     return this.#bytes;
+  }
+
+  /** The same bytes, of which Node reads texts without a view for each. */
+  get buffer(): Buffer {
+    if (this.#buffer.length === 0) this.#renewViews();
+    return this.#buffer;
   }
 
   /** Linear memory as 32-bit words. */
@@ -156,6 +164,7 @@ export class Core {
   #renewViews(): void {
     const { buffer } = this.exports.memory;
     this.#bytes = new Uint8Array(buffer);
+    this.#buffer = Buffer.from(buffer);
     this.#words = new Uint32Array(buffer);
     this.#floats = new Float64Array(buffer);
   }

@@ -69,7 +69,6 @@ export class JudgedRow implements RowReader {
     const size = this.#exports.routerReadColumn(this.side, column) >>> 0;
     if (size === NULL) return null;
     const address = this.#exports.routerColumnAddress() >>> 0;
-    const { buffer } = this.#core.bytes;
-    return Buffer.from(buffer, address, size).toString("utf8");
+    return this.#core.buffer.toString("utf8", address, address + size);
   }
 }

@@ -200,6 +200,6 @@ export class Residuals {
   #constantsOf(id: ShapeId): Constants {
     const size = this.#exports.routerReadConstants(id) >>> 0;
     const address = this.#exports.routerConstantsAddress() >>> 0;
-    return decodeConstants(this.#core.bytes.subarray(address, address + size));
+    return decodeConstants(this.#core.buffer, address, address + size);
   }
 }

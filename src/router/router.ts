@@ -212,7 +212,7 @@ export class Router extends RouterOutput {
     assert(this.#exports.routerReserveScratch(room) !== 0, "constants that were added fit");
     const size = this.#exports.routerReadConstants(id) >>> 0;
     const address = this.#exports.routerConstantsAddress() >>> 0;
-    return decodeConstants(this.#core.bytes.subarray(address, address + size));
+    return decodeConstants(this.#core.buffer, address, address + size);
   }
 
   /**

@@ -22,9 +22,9 @@ export class ShapeTable {
     this.#exports = core.exports;
   }
 
-  /** How many shapes are live. */
+  /** How many shapes are live. Views are none. */
   get count(): number {
-    return this.#exports.shapeCount() >>> 0;
+    return (this.#exports.shapeCount() - this.#exports.viewIdCount()) >>> 0;
   }
 
   /** Undefined: no id or no memory is left. */

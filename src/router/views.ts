@@ -233,7 +233,7 @@ export class Views {
     return Array.from({ length }, (_, index) => {
       const size = this.#exports.viewWriteTerm(row, index) >>> 0;
       const address = this.#exports.viewTermAddress() >>> 0;
-      return Buffer.from(this.#core.bytes.buffer, address, size).toString();
+      return this.#core.buffer.toString("utf8", address, address + size);
     });
   }
 }

@@ -103,8 +103,23 @@ export class ChangeWriter implements MoveLog {
     this.#store.recordBehind(keys, behind);
   }
 
-  commitMoved(): void {
-    this.#store.commit(this.#committed);
+  commitMoved(lsn: Lsn): void {
+    this.commit(lsn);
+  }
+
+  flushed(): Promise<void> {
+    return this.#store.flushed();
+  }
+
+  nextOp(ids: readonly ShapeId[], lsn: Lsn): number {
+    let next = 0;
+    for (const id of ids) {
+      const key = this.#registry.keyOf(id);
+      if (key === undefined) continue;
+      const { tx, op } = this.#store.openLog(key, this.#registry.slotOf(id)).latestOffset();
+      if (tx === lsn) next = Math.max(next, op + 1);
+    }
+    return next;
   }
 
   rollback(commitLsn: Lsn): void {
@@ -178,12 +193,12 @@ export class ChangeWriter implements MoveLog {
   /** No transaction that begins to be read from now on committed at or before `received`. */
   progressed(received: Lsn): void {
     // Snapshots are placed in the order of their positions, or nearly so.
-    while (this.#placed.length > 0 && this.#placed[0]!.isOver(received)) {
-      const { id } = this.#placed[0]!;
-      if (this.#gates.get(id) === this.#placed.shift()) {
-        this.#gates.delete(id);
-        this.#router.setGated(id, false);
-      }
+    let overCount = 0;
+    while (this.#placed[overCount]?.isOver(received) === true) overCount += 1;
+    for (const gate of this.#placed.splice(0, overCount)) {
+      if (this.#gates.get(gate.id) !== gate) continue;
+      this.#gates.delete(gate.id);
+      this.#router.setGated(gate.id, false);
     }
     this.#advanceEpoch();
   }

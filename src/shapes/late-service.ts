@@ -36,11 +36,11 @@ export class LateService implements ShapeService {
     return this.#readiness.status;
   }
 
-  readable(timeoutMs: number): Promise<void> {
+  readable(timeoutMs: number): Promise<void> | undefined {
     return this.#readiness.readable(timeoutMs);
   }
 
-  ready(timeoutMs: number): Promise<void> {
+  ready(timeoutMs: number): Promise<void> | undefined {
     return this.#readiness.ready(timeoutMs);
   }
 
@@ -48,15 +48,15 @@ export class LateService implements ShapeService {
     return this.#shapes?.lastProcessedLsn ?? LSN_ZERO;
   }
 
-  async define(request: DefinitionRequest): Promise<ShapeDefinition> {
+  define(request: DefinitionRequest): Promise<ShapeDefinition> | ShapeDefinition {
     return this.#opened.define(request);
   }
 
-  defineSubset(
+  async defineSubset(
     definition: ShapeDefinition,
     request: SubsetRequest,
     queryable: DefinitionRequest["queryableColumns"],
-  ): Subset {
+  ): Promise<Subset> {
     return this.#opened.defineSubset(definition, request, queryable);
   }
 
@@ -72,7 +72,7 @@ export class LateService implements ShapeService {
     return this.#opened.find(definition);
   }
 
-  async findOrCreate(definition: ShapeDefinition): Promise<ServedShape> {
+  findOrCreate(definition: ShapeDefinition): Promise<ServedShape> {
     return this.#opened.findOrCreate(definition);
   }
 

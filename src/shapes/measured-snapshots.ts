@@ -18,15 +18,15 @@ export class MeasuredSnapshots implements SnapshotSource {
     this.#clock = clock;
   }
 
-  async read(...parameters: Parameters<SnapshotSource["read"]>): Promise<void> {
+  read(...parameters: Parameters<SnapshotSource["read"]>): Promise<void> {
     const start = this.#clock.nowMicroseconds();
-    try {
-      await this.#source.read(...parameters);
-    } catch (error) {
-      this.#failedCount += 1;
-      throw error;
-    }
-    this.#durations.observe((this.#clock.nowMicroseconds() - start) / 1e6);
+    return this.#source.read(...parameters).then(
+      () => this.#durations.observe((this.#clock.nowMicroseconds() - start) / 1e6),
+      (error: unknown) => {
+        this.#failedCount += 1;
+        throw error;
+      },
+    );
   }
 
   /** Of those that were read to their end. */

@@ -54,14 +54,22 @@ export class Readiness {
     this.#toRead.close();
   }
 
-  /** @throws {LitzError} NOT_READY, 503, after `timeoutMs`: stored shapes cannot be read. */
-  async readable(timeoutMs: number): Promise<void> {
-    await this.#passed(this.#toRead, timeoutMs);
+  /**
+   * Undefined: stored shapes can be read.
+   *
+   * @throws {LitzError} NOT_READY, 503, after `timeoutMs`: they cannot.
+   */
+  readable(timeoutMs: number): Promise<void> | undefined {
+    return this.#toRead.isOpen ? undefined : this.#passed(this.#toRead, timeoutMs);
   }
 
-  /** @throws {LitzError} NOT_READY, 503, after `timeoutMs`: shapes cannot be made. */
-  async ready(timeoutMs: number): Promise<void> {
-    await this.#passed(this.#toBeActive, timeoutMs);
+  /**
+   * Undefined: shapes can be made.
+   *
+   * @throws {LitzError} NOT_READY, 503, after `timeoutMs`: they cannot.
+   */
+  ready(timeoutMs: number): Promise<void> | undefined {
+    return this.#toBeActive.isOpen ? undefined : this.#passed(this.#toBeActive, timeoutMs);
   }
 
   async #passed(gate: Gate, timeoutMs: number): Promise<void> {
@@ -80,6 +88,10 @@ class Gate {
   #isOpen = false;
   #waiting = new Set<() => void>();
 
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   open(): void {
     this.#isOpen = true;
     const waiting = this.#waiting;
@@ -91,9 +103,8 @@ class Gate {
     this.#isOpen = false;
   }
 
-  /** False: it did not open within the time. */
-  async passed(timeoutMs: number): Promise<boolean> {
-    if (this.#isOpen) return true;
+  /** False: it did not open within the time. REQUIRES: it is closed. */
+  passed(timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const wake = (): void => {
         clearTimeout(timer);

@@ -40,15 +40,19 @@ export class ShapeRegistry {
     this.#clock = clock;
   }
 
-  /** How many shapes have an id. */
+  /** How many shapes have an id. Views, which nobody asked for, do not count. */
   get count(): number {
     return this.#table.count;
   }
 
-  /** Mints the id of a shape. May grow linear memory. Undefined: no id or no memory is left. */
-  add(key: StorageKey, hash: number): ShapeId | undefined {
+  /**
+   * Mints the id of a shape. May grow linear memory. Undefined: no id or no memory is left.
+   *
+   * @param minutes of `minutes`: whoever adds a million asks the clock once.
+   */
+  add(key: StorageKey, hash: number, minutes = this.minutes()): ShapeId | undefined {
     const id = this.#table.mint(key, hash);
-    if (id !== undefined) this.touch(id);
+    if (id !== undefined) this.#table.touch(id, minutes);
     return id;
   }
 
@@ -59,7 +63,7 @@ export class ShapeRegistry {
 
   /** Somebody asks for the shape. REQUIRES: the id is live. */
   touch(id: ShapeId): void {
-    this.#table.touch(id, this.#minutes());
+    this.#table.touch(id, this.minutes());
   }
 
   /**
@@ -67,7 +71,7 @@ export class ShapeRegistry {
    * REQUIRES: the id is live.
    */
   idleMinutes(id: ShapeId): number {
-    return this.#table.idleMinutes(id, this.#minutes());
+    return this.#table.idleMinutes(id, this.minutes());
   }
 
   /**
@@ -142,7 +146,8 @@ export class ShapeRegistry {
     this.#table.advanceEpoch();
   }
 
-  #minutes(): number {
+  /** The time by which last uses are told. */
+  minutes(): number {
     return Math.floor(this.#clock.nowMilliseconds() / 60_000);
   }
 

@@ -18,7 +18,7 @@ import type { LogSlot, ShapeId, StorageKey } from "../model/ids.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { ShapeTemplate } from "../model/shape-definition.ts";
 import type { Router } from "../router/router.ts";
-import { BEHIND_UNKNOWN, type ShapeStore } from "../storage/storage.ts";
+import type { ShapeStore } from "../storage/storage.ts";
 import type { Moves } from "../subqueries/moves.ts";
 import { entriesOf } from "../where/access-entries.ts";
 import { parseTemplate } from "../where/template-text.ts";
@@ -48,9 +48,10 @@ export interface RestoredShapes {
 export async function restoreShapes(options: RestoreOptions): Promise<RestoredShapes> {
   const { logger, moves, registry, router, store, templates, viewKeeper } = options;
   const { position } = store;
+  const minutes = registry.minutes();
   const unplaced = new UnplacedShapes();
   const unusable = new UnusableTemplates();
-  const dependents: [id: ShapeId, key: StorageKey, isUnplaced: boolean][] = [];
+  const dependents: [id: ShapeId, key: StorageKey, snapshotLsn: Lsn][] = [];
 
   await store.restore((key, hash, text, constants, snapshotLsn): LogSlot | undefined => {
     const acquired = unusable.try(key, text, () => {
@@ -61,14 +62,7 @@ export async function restoreShapes(options: RestoreOptions): Promise<RestoredSh
     if (acquired === undefined) return undefined;
     const { template, live, routed } = acquired;
     const isDependent = template.where?.subqueries !== undefined;
-    const isUnknown = store.behind.get(key)?.since === BEHIND_UNKNOWN.since;
-    // Where a move was when a process was killed is not known well enough to go on from there.
-    if (isDependent && (isUnknown || !store.wasClosed)) {
-      if (live !== undefined) templates.release(live);
-      unusable.refuse(key, "what their subqueries were doing when the server ended is not known");
-      return undefined;
-    }
-    const id = registry.add(key, hash);
+    const id = registry.add(key, hash, minutes);
     const entries = entriesOf(template.where, () => decodeConstants(routed));
     const isRoom = live !== undefined && id !== undefined;
     if (!isRoom || !router.addShape(id, live.id, routed, entries)) {
@@ -77,13 +71,14 @@ export async function restoreShapes(options: RestoreOptions): Promise<RestoredSh
       unusable.refuse(key, "they need more memory than LITZ_CORE_MEMORY_MAX allows");
       return undefined;
     }
-    if (isDependent) dependents.push([id, key, snapshotLsn > position]);
+    if (isDependent) dependents.push([id, key, snapshotLsn]);
     else if (snapshotLsn > position) unplaced.add(id, key, snapshotLsn);
     return registry.slotOf(id);
   });
-  for (const [id, key, isUnplaced] of dependents) {
-    const bounds = isUnplaced ? store.snapshotBounds(key) : undefined;
-    moves.beginRestored(id, bounds, store.behind.get(key));
+  for (const [id, key, snapshotLsn] of dependents) {
+    const behind = store.behind.get(key);
+    const isUnplaced = snapshotLsn > (behind?.since ?? position);
+    moves.beginRestored(id, isUnplaced ? store.snapshotBounds(key) : undefined, behind);
   }
   if (unusable.keys.length > 0) {
     const { reason, keys } = unusable;

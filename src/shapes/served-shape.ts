@@ -1,5 +1,6 @@
 import type { ShapeId, WaiterId } from "../model/ids.ts";
 import { compareLogOffsets, type LogOffset } from "../model/log-offset.ts";
+import type { Lsn } from "../model/lsn.ts";
 import type { ShapeDefinition } from "../model/shape-definition.ts";
 import type { ShapeLog } from "../storage/storage.ts";
 import type { ShapeRegistry } from "./registry.ts";
@@ -13,7 +14,8 @@ export interface OpenShapeOptions {
   readonly log: ShapeLog;
   readonly registry: ShapeRegistry;
   readonly waitingRoom: WaitingRoom;
-  readonly snapshotStarted: () => Promise<void>;
+  readonly snapshotStarted: () => Promise<void> | undefined;
+  readonly heldLsn: () => Lsn | undefined;
 }
 
 /**
@@ -45,7 +47,11 @@ export class OpenShape implements ServedShape {
     return this.#options.registry.isCurrent(this.#id, this.#generation);
   }
 
-  snapshotStarted(): Promise<void> {
+  get heldLsn(): Lsn | undefined {
+    return this.#options.heldLsn();
+  }
+
+  snapshotStarted(): Promise<void> | undefined {
     return this.#options.snapshotStarted();
   }
 

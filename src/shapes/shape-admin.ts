@@ -4,14 +4,15 @@
  */
 
 import { InvalidParameter } from "../lib/errors.ts";
-import type { ShapeHandle } from "../model/ids.ts";
 import { whereSql, type ShapeDefinition } from "../model/shape-definition.ts";
 import { quoteTable } from "../model/table.ts";
+import type { ShapeHandle } from "../model/ids.ts";
 import type { Router } from "../router/router.ts";
 import { accessEntries, withUnknownViews } from "../where/access-entries.ts";
 import type { EvaluationFacts } from "../where/evaluate.ts";
 import type { Explanation, ShapeClass } from "../model/explanation.ts";
 import { classOf, explainShape } from "../where/explain.ts";
+import { knownViews, type KnownViewsOptions } from "./known-views.ts";
 import type { ShapeRegistry } from "./registry.ts";
 import { costOf, type ShapeCost } from "./shape-cost.ts";
 import type { DefinitionRequest } from "./shape-service.ts";
@@ -28,6 +29,8 @@ export interface TemplateSummary {
   readonly columns: readonly string[];
   readonly replica: string;
   readonly log: string;
+  /** It is a subselect; `shapes` are the views of it, each of them shared by whoever writes it. */
+  readonly isView: boolean;
   readonly shapes: number;
 }
 
@@ -69,7 +72,8 @@ export interface ShapeAdminOptions {
   readonly templates: TemplateRegistry;
   readonly router: Router;
   readonly shapes: Pick<Shapes, "define" | "find" | "idOf">;
-  readonly viewKeeper: Pick<ViewKeeper, "stored">;
+  readonly viewKeeper: Pick<ViewKeeper, "isReady" | "stored" | "viewOf">;
+  readonly views: KnownViewsOptions["views"];
   readonly facts: EvaluationFacts;
 }
 
@@ -105,9 +109,10 @@ export class ShapeAdmin {
         shapes.push(listed(registry.handleOf(id)!, live, constants));
       }
       walked += 1;
-      if (shapes.length < limit && walked < WALK_MAX) continue;
-      const isLast = registry.next(id) === undefined;
-      return { shapes, next: isLast ? null : registry.handleOf(id)! };
+      const handle = registry.handleOf(id);
+      // A page cannot end with a view: there is no name for it.
+      if (handle === undefined || (shapes.length < limit && walked < WALK_MAX)) continue;
+      return { shapes, next: registry.next(id) === undefined ? null : handle };
     }
     return { shapes, next: null };
   }
@@ -125,7 +130,7 @@ export class ShapeAdmin {
     return {
       table: quoteTable(definition.template.table),
       handle: shapes.find(definition)?.handle ?? null,
-      ...explainShape(definition, facts, row),
+      ...explainShape(definition, facts, row, knownViews(definition, this.#options)),
       cost: costOfShape(definition),
     };
   }
@@ -169,6 +174,7 @@ function summaryOf({ template, shapeCount }: LiveTemplate): TemplateSummary {
     columns: columns.map((index) => table.columns[index]!.name),
     replica,
     log,
+    isView: template.projection !== undefined,
     shapes: shapeCount,
   };
 }

@@ -32,7 +32,7 @@ export interface ShapeCleanerOptions {
   readonly waitingRoom: WaitingRoom;
   readonly logger: Logger;
   readonly moves: Pick<Moves, "removed">;
-  readonly viewKeeper: Pick<ViewKeeper, "releaseUnused">;
+  readonly viewKeeper: Pick<ViewKeeper, "releaseUnused" | "remove">;
   /** Gives up the shape's snapshot, if one is under way. */
   readonly stopSnapshot: (id: ShapeId, reason: Error) => void;
 }
@@ -66,7 +66,7 @@ export class ShapeCleaner {
     relationOid: number,
     isMeant: (template: TemplateId) => boolean = () => true,
   ): Promise<void> {
-    const { registry, router, templates } = this.#options;
+    const { router, templates } = this.#options;
     const relation = templates.relationOf(relationOid);
     if (relation === undefined) return;
     let after: ShapeId | undefined;
@@ -75,7 +75,7 @@ export class ShapeCleaner {
       for (let index = 0; index < ids.length; index++) {
         const id = ids[index]!;
         // While others had their turn the shape may have gone by itself.
-        if (registry.keyOf(id) !== undefined && isMeant(router.templateOf(id))) {
+        if (router.isRouted(id) && isMeant(router.templateOf(id))) {
           // A failing store says so by itself.
           this.removeNow(id).catch(() => undefined);
         }
@@ -95,9 +95,12 @@ export class ShapeCleaner {
     await this.#options.store.flushed();
   }
 
-  /** The same as `removeNow`, of what cannot be kept up. A failing store says so itself. */
+  /**
+   * The same as `removeNow`, of what cannot be kept up, unless it went with something else that
+   * could not. A failing store says so itself.
+   */
   removeBroken(id: ShapeId, why: string): void {
-    this.removeNow(id, why).catch(() => undefined);
+    if (this.#options.router.isRouted(id)) this.removeNow(id, why).catch(() => undefined);
   }
 
   /**
@@ -135,9 +138,12 @@ export class ShapeCleaner {
     logger.warn({ handle: registry.handleForLog(id), why }, "a shape with subqueries is removed");
   }
 
-  /** A view goes when the shapes that use it do: by itself, as the last one is removed. */
+  /**
+   * A view, and everybody who uses it. It goes by itself as the last of them is removed, unless
+   * there was none or one is about to come, who will be told.
+   */
   async #removeView(view: ShapeId, why: string | undefined): Promise<void> {
-    const { router } = this.#options;
+    const { router, viewKeeper } = this.#options;
     const removals: Promise<void>[] = [];
     let isDone = false;
     while (!isDone) {
@@ -145,7 +151,7 @@ export class ShapeCleaner {
       isDone = users.length === 0;
       for (const id of users) removals.push(this.removeNow(id, why));
     }
-    if (router.isRouted(view)) this.#options.viewKeeper.releaseUnused([view]);
+    if (router.isRouted(view)) viewKeeper.remove(view);
     await Promise.all(removals);
   }
 }

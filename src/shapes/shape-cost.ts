@@ -40,9 +40,11 @@ export function costOf(
   const definitionBytes = isConjunction
     ? LEAF_ENTRY_BYTES + conjunctionBytes(where?.plan.branches[0], constants)
     : LEAF_ENTRY_BYTES + padded(encodeConstants(constants).length);
+  // Subqueries in which rows are not looked up have their entries behind those of the plan.
+  const accesses = isConjunction ? [] : [...where.plan.branches, ...(where.plan.listed ?? [])];
   const entryBytes = isConjunction
     ? 0
-    : entries.reduce((sum, entry) => sum + bytesOf(entry, where.plan.branches[entry.branch]!), 0);
+    : entries.reduce((sum, entry) => sum + bytesOf(entry, accesses[entry.branch]!), 0);
   const totalBytes = Math.round(ROW_BYTES + definitionBytes + entryBytes);
   return { rowBytes: ROW_BYTES, definitionBytes, entryBytes, totalBytes };
 }

@@ -17,8 +17,9 @@
 
 import { asError, LitzError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
+import { StopSignal, type Stoppable } from "../lib/stop-signal.ts";
 import { encodeConstants } from "../model/constants-codec.ts";
-import type { ShapeId, StorageKey } from "../model/ids.ts";
+import type { ShapeId } from "../model/ids.ts";
 import { tablesOf, type ShapeDefinition, type ShapeTemplate } from "../model/shape-definition.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { Table } from "../model/table.ts";
@@ -39,14 +40,15 @@ export interface SnapshotSource {
   /**
    * @param placed is called as soon as the bounds are known; awaited, when it returns a promise,
    *   before any row is read.
-   * @param row is called for each row, as a JSON message; awaited when it returns a promise.
+   * @param rows is called with one JSON message or several, separated by `,\n`, and with whether
+   *   these are all; awaited when it returns a promise.
    * @param tagPrefix stack id and handle, for the tags of a template with subqueries.
    */
   read(
     definition: ShapeDefinition,
     placed: (bounds: SnapshotBounds) => Promise<void> | undefined,
-    row: (message: Uint8Array) => Promise<void> | undefined,
-    signal: AbortSignal,
+    rows: (messages: Uint8Array, areAll: boolean) => Promise<void> | undefined,
+    signal: Stoppable,
     tagPrefix: string,
   ): Promise<void>;
 }
@@ -69,6 +71,8 @@ export interface ShapeCreatorOptions {
   readonly cleaner: ShapeCleaner;
   /** Says whether there is room for another shape, and is told when there was none. */
   readonly room: ShapeRoom;
+  /** Has Postgres say how far the stream has got, so that gates may go. */
+  readonly askProgress: () => void;
   /** The table is not the one that the catalog described: whatever rests on that has to go. */
   readonly onSchemaChanged: (table: Table) => Promise<void>;
   readonly logger: Logger;
@@ -90,12 +94,13 @@ export interface ShapeRef {
 
 /** A shape whose snapshot is not complete. */
 interface Creation extends ShapeRef {
-  readonly key: StorageKey;
-  /** The shape's record is synced. */
-  readonly durable: Promise<void>;
-  /** Settles with the first row, or when there is none; or with the snapshot's error. */
-  readonly started: Promise<void>;
-  readonly stop: AbortController;
+  readonly definition: ShapeDefinition;
+  readonly writer: SnapshotWriter;
+  /** Settles when the shape's record is synced; or with an error, if the snapshot fails before. */
+  readonly recorded: Settling;
+  /** Settles when rows can be read, or when there is none; or with the snapshot's error. */
+  readonly started: Settling;
+  readonly stop: StopSignal;
   /** Never rejects. */
   done: Promise<void>;
 }
@@ -105,6 +110,7 @@ export class ShapeCreator {
   /** By template and constants: requests that wait for a shape to be durable. */
   readonly #pending = new Map<string, Promise<ShapeRef>>();
   readonly #creations = new Map<ShapeId, Creation>();
+  #placedCount = 0;
   #isClosed = false;
 
   constructor(options: ShapeCreatorOptions) {
@@ -139,16 +145,21 @@ export class ShapeCreator {
     const id = this.find(definition);
     if (id !== undefined) return { id, generation: this.#options.registry.generationOf(id) };
 
-    const created = this.#create(definition).finally(() => this.#pending.delete(identity));
+    const created = this.#create(definition, identity);
     this.#pending.set(identity, created);
-    return created;
+    try {
+      return await created;
+    } finally {
+      this.#pending.delete(identity);
+    }
   }
 
   /**
    * Resolves when the shape's snapshot has begun to deliver or is complete; rejects if it failed.
+   * Undefined: it is complete.
    */
-  async started(id: ShapeId): Promise<void> {
-    await this.#creations.get(id)?.started;
+  started(id: ShapeId): Promise<void> | undefined {
+    return this.#creations.get(id)?.started.promise;
   }
 
   /** Whether its snapshot is under way. */
@@ -182,30 +193,26 @@ export class ShapeCreator {
     await Promise.all(creations.map(({ done }) => done));
   }
 
-  async #create(definition: ShapeDefinition): Promise<ShapeRef> {
-    const { publish, room } = this.#options;
+  async #create(definition: ShapeDefinition, identity: string): Promise<ShapeRef> {
+    const { boundaries, publish, room, viewKeeper } = this.#options;
+    const { template } = definition;
+    const hash = handleHashOf(identity);
     try {
       room.admit();
-      for (const table of tablesOf(definition.template)) await publish(table);
-      const creation = await this.#begin(definition);
-      // A snapshot that fails takes the shape with it, perhaps before that is durable.
-      const begun = creation.started.then(() => creation.durable, failedEarly);
-      await Promise.race([creation.durable, begun]);
+      for (const table of tablesOf(template)) await publish(table);
+      let creation: Creation;
+      if (template.where?.subqueries === undefined) {
+        creation = await boundaries.run(() => this.#register(definition, hash, []));
+      } else {
+        const lease = await viewKeeper.acquire(definition);
+        const register = (): Creation => this.#register(definition, hash, lease.views());
+        creation = await boundaries.run(register).finally(() => lease.release());
+      }
+      await creation.recorded.promise;
       return creation;
     } catch (error) {
       if (isSchemaChange(error)) await this.#reconsider(definition);
       throw error;
-    }
-  }
-
-  async #begin(definition: ShapeDefinition): Promise<Creation> {
-    const { boundaries, store, viewKeeper } = this.#options;
-    const lease = await viewKeeper.acquire(definition);
-    try {
-      const key = store.issueKey();
-      return await boundaries.run(() => this.#register(definition, key, lease.views));
-    } finally {
-      lease.release();
     }
   }
 
@@ -215,19 +222,20 @@ export class ShapeCreator {
    *
    * @throws {LitzError} when there is no memory, or the table is no longer the one defined.
    */
-  #register(definition: ShapeDefinition, key: StorageKey, views: readonly ShapeId[]): Creation {
+  #register(definition: ShapeDefinition, hash: number, views: readonly ShapeId[]): Creation {
     if (this.#isClosed) throw shuttingDown();
     const { registry, router, store, templates, viewKeeper } = this.#options;
     const { template } = definition;
     const routed = viewKeeper.routed(definition, views);
+    const encoded = encodeConstants(routed);
     const entries = entriesOf(template.where, () => routed);
-    const hash = handleHashOf(identityOf(definition));
+    const key = store.issueKey();
     const live = templates.acquire(template);
     if (live === undefined) throw this.#outOfMemory();
     const id = registry.add(key, hash);
     let isAdded = false;
     try {
-      isAdded = id !== undefined && router.addShape(id, live.id, encodeConstants(routed), entries);
+      isAdded = id !== undefined && router.addShape(id, live.id, encoded, entries);
     } finally {
       if (!isAdded) {
         if (id !== undefined) registry.retire(id);
@@ -236,15 +244,11 @@ export class ShapeCreator {
     }
     if (id === undefined || !isAdded) throw this.#outOfMemory();
     this.#gate(id, template);
-    const constants = encodeConstants(definition.constants);
+    const isRouted = routed === definition.constants;
+    const constants = isRouted ? encoded : encodeConstants(definition.constants);
     const record = { key, hash, template: template.text, constants };
     const durable = store.createShape(record, registry.slotOf(id));
-    return this.#takeSnapshot(
-      { id, generation: registry.generationOf(id) },
-      key,
-      durable,
-      definition,
-    );
+    return this.#takeSnapshot(id, definition, store.writeSnapshot(key), durable);
   }
 
   #gate(id: ShapeId, { where }: ShapeTemplate): void {
@@ -253,50 +257,33 @@ export class ShapeCreator {
   }
 
   #takeSnapshot(
-    shape: ShapeRef,
-    key: StorageKey,
-    durable: Promise<void>,
+    id: ShapeId,
     definition: ShapeDefinition,
+    writer: SnapshotWriter,
+    durable: Promise<void>,
   ): Creation {
-    const stop = new AbortController();
-    const writer = this.#options.store.writeSnapshot(key);
-    let start!: () => void;
-    let fail!: (error: Error) => void;
-    const started = new Promise<void>((resolve, reject) => {
-      start = resolve;
-      fail = reject;
-    });
-    // Whoever asks is told; when nobody does, that is no fault.
-    started.catch(() => undefined);
-    durable.catch(() => undefined);
-    const creation: Creation = { ...shape, key, durable, started, stop, done: durable };
-    this.#creations.set(shape.id, creation);
-    creation.done = this.#readSnapshot(creation, definition, writer, start)
-      .then(
-        () => this.#forget(creation),
-        async (thrown: unknown) => {
-          const error = asError(stop.signal.aborted ? stop.signal.reason : thrown);
-          // Before anybody is told, who would come back and be answered the same.
-          if (isSchemaChange(error)) await this.#reconsider(definition);
-          fail(error);
-          await this.#giveUp(creation, writer, error);
-        },
-      )
-      .catch((error: unknown) => {
-        const { message } = asError(error);
-        this.#options.logger.error({ error: message }, "a failed shape could not be removed");
-      });
+    const creation: Creation = {
+      id,
+      generation: this.#options.registry.generationOf(id),
+      definition,
+      writer,
+      recorded: new Settling(),
+      started: new Settling(),
+      stop: new StopSignal(),
+      done: durable,
+    };
+    this.#creations.set(id, creation);
+    durable.then(creation.recorded.resolve, creation.recorded.reject);
+    creation.done = this.#readSnapshot(creation).then(
+      () => this.#forget(creation),
+      (error: unknown) => this.#fail(creation, error),
+    );
     return creation;
   }
 
-  async #readSnapshot(
-    creation: Creation,
-    definition: ShapeDefinition,
-    writer: SnapshotWriter,
-    started: () => void,
-  ): Promise<void> {
+  async #readSnapshot(creation: Creation): Promise<void> {
     const { snapshots, tagPrefixOf } = this.#options;
-    const { signal } = creation.stop;
+    const { definition, started, stop, writer } = creation;
     let bounds: SnapshotBounds | undefined;
     let placed: Promise<void> | undefined;
     const place = (known: SnapshotBounds): Promise<void> | undefined => {
@@ -308,37 +295,40 @@ export class ShapeCreator {
       placed.catch(() => undefined);
       return undefined;
     };
-    // Not before: most queries that fail do so here, and whoever waits is to be told why.
-    const row = (message: Uint8Array) => {
-      started();
-      return writer.write(message);
+    // Not before: most queries that fail do so here, and whoever waits is to be told why. And if
+    // these are all, a moment later: then the snapshot is complete, and read at one go.
+    const rows = (messages: Uint8Array, areAll: boolean): Promise<void> | undefined => {
+      if (!areAll) started.resolve();
+      return writer.write(messages);
     };
     for (let attempt = 1; ; attempt++) {
       try {
-        await snapshots.read(definition, place, row, signal, tagPrefixOf(creation.id));
+        await snapshots.read(definition, place, rows, stop, tagPrefixOf(creation.id));
         break;
       } catch (error) {
         if (!(error instanceof SnapshotTooEarly) || attempt === ATTEMPTS_MAX) throw error;
         await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS * 2 ** attempt));
-        signal.throwIfAborted();
+        stop.throwIfAborted();
       }
     }
     await placed;
-    signal.throwIfAborted();
+    stop.throwIfAborted();
     if (bounds === undefined) throw new Error("a snapshot ended without having been placed");
-    await writer.finish(bounds);
-    started();
+    const finished = writer.finish(bounds);
+    started.resolve();
+    await finished;
   }
 
   /** @throws {SnapshotTooEarly} */
-  async #place(creation: Creation, bounds: SnapshotBounds): Promise<void> {
-    const { boundaries, registry, writer } = this.#options;
-    if (!writer.isRecentEnough(creation.id, bounds)) throw new SnapshotTooEarly();
-    const placing = await boundaries.run(() => {
-      if (!registry.isCurrent(creation.id, creation.generation)) return undefined;
-      return { durable: writer.place(creation.id, bounds) };
-    });
-    await placing?.durable;
+  #place({ id, generation }: Creation, bounds: SnapshotBounds): Promise<void> {
+    const { askProgress, boundaries, registry, writer } = this.#options;
+    if (!writer.isRecentEnough(id, bounds)) throw new SnapshotTooEarly();
+    // On an idle database they would stay, an object per shape, until somebody writes.
+    this.#placedCount += 1;
+    if (this.#placedCount % PLACED_PER_QUESTION === 0) askProgress();
+    return boundaries
+      .run(() => (registry.isCurrent(id, generation) ? [writer.place(id, bounds)] : []))
+      .then(([durable]) => durable);
   }
 
   /**
@@ -350,18 +340,30 @@ export class ShapeCreator {
   async #catchUp({ id, stop }: Creation, bounds: SnapshotBounds): Promise<void> {
     const { moves, store } = this.#options;
     const isPlaced = await moves.whenReached(id, bounds, (mark) => moves.place(id, mark));
-    stop.signal.throwIfAborted();
+    stop.throwIfAborted();
     if (!isPlaced) throw new SnapshotTooEarly();
     await store.flushed();
   }
 
-  async #giveUp(creation: Creation, writer: SnapshotWriter, error: Error): Promise<void> {
+  /** Never rejects. */
+  async #fail(creation: Creation, thrown: unknown): Promise<void> {
     const { cleaner, logger, registry } = this.#options;
-    const handle = registry.handleForLog(creation.id);
-    logger.warn({ handle, error: error.message }, "a snapshot failed; its shape is removed");
-    await writer.abort(error);
-    this.#forget(creation);
-    await cleaner.remove(creation.id, creation.generation);
+    const { definition, id, generation, recorded, started, stop, writer } = creation;
+    const error = asError(stop.reason ?? thrown);
+    const handle = registry.handleForLog(id);
+    try {
+      // Before anybody is told, who would come back and be answered the same.
+      if (isSchemaChange(error)) await this.#reconsider(definition);
+      started.reject(error);
+      recorded.reject(failedEarly(error));
+      logger.warn({ handle, error: error.message }, "a snapshot failed; its shape is removed");
+      await writer.abort(error);
+      this.#forget(creation);
+      await cleaner.remove(id, generation);
+    } catch (failure) {
+      const { message } = asError(failure);
+      logger.error({ handle, error: message }, "a failed shape could not be removed");
+    }
   }
 
   async #reconsider({ template: { table } }: ShapeDefinition): Promise<void> {
@@ -391,6 +393,9 @@ export class ShapeCreator {
 const ATTEMPTS_MAX = 8;
 const RETRY_DELAY_MS = 5;
 
+/** Snapshots that are placed before Postgres is asked for its position. */
+const PLACED_PER_QUESTION = 1024;
+
 class SnapshotTooEarly extends LitzError {
   override readonly name = "SnapshotTooEarly";
 
@@ -405,11 +410,30 @@ class SnapshotTooEarly extends LitzError {
 }
 
 /** So that the snapshot's failure is not taken for one to record the shape. */
-function failedEarly(cause: unknown): never {
-  throw new LitzError("the snapshot failed before the shape was durable", {
+function failedEarly(cause: unknown): LitzError {
+  return new LitzError("the snapshot failed before the shape was durable", {
     code: "SNAPSHOT_FAILED_EARLY",
     cause,
   });
+}
+
+/** A promise and what settles it. When nobody waits for it, an error is no fault. */
+class Settling {
+  readonly promise: Promise<void>;
+  resolve!: () => void;
+  reject!: (error: Error) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.promise.catch(ignore);
+  }
+}
+
+function ignore(): void {
+  // Whoever waits is told.
 }
 
 /** What the catalog said of a table is not true any more. */

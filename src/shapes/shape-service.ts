@@ -42,29 +42,30 @@ export interface ShapeService {
 
   /**
    * Resolves as soon as shapes that exist can be found and read, be it that nothing is known of
-   * what has happened to them since the service last ran.
+   * what has happened to them since the service last ran. Undefined: they can.
    *
    * @throws {LitzError} NOT_READY (503) with the reason of protocol 3.2 after `timeoutMs`.
    */
-  readable(timeoutMs: number): Promise<void>;
+  readable(timeoutMs: number): Promise<void> | undefined;
 
   /**
-   * Resolves as soon as the service is active: the stream runs, and shapes can be made.
+   * Resolves as soon as the service is active: the stream runs, and shapes can be made. Undefined:
+   * it is.
    *
    * @throws {LitzError} NOT_READY (503) with the reason of protocol 3.2 after `timeoutMs`.
    */
-  ready(timeoutMs: number): Promise<void>;
+  ready(timeoutMs: number): Promise<void> | undefined;
 
   /** Commit LSN up to which everything that Postgres sent is durable and visible to readers. */
   readonly lastProcessedLsn: Lsn;
 
   /**
-   * Checks a definition against the catalog.
+   * Checks a definition against the catalog, or what is remembered of it: then there is no promise.
    *
    * @throws {InvalidParameter} naming the parameter (protocol 3.3).
    * @throws {LitzError} 503 when the database cannot be asked.
    */
-  define(request: DefinitionRequest): Promise<ShapeDefinition>;
+  define(request: DefinitionRequest): Promise<ShapeDefinition> | ShapeDefinition;
 
   /**
    * Checks a subset of a shape, of which only the columns that `queryableColumns` names may be
@@ -76,7 +77,7 @@ export interface ShapeService {
     definition: ShapeDefinition,
     request: SubsetRequest,
     queryableColumns: DefinitionRequest["queryableColumns"],
-  ): Subset;
+  ): Promise<Subset>;
 
   /**
    * Reads a subset in a snapshot of its own. Resolves when its first rows are there. The generator
@@ -121,11 +122,19 @@ export interface ServedShape {
   readonly isCurrent: boolean;
 
   /**
+   * Up to where the log is complete, of a shape with subqueries to which changes may still come
+   * that lie in front of what the server has processed, or events and rows that share the LSN of
+   * its last entry. Undefined: nothing is missing.
+   */
+  readonly heldLsn: Lsn | undefined;
+
+  /**
    * Resolves when the snapshot query has begun to deliver, so that an answer can be started.
+   * Undefined: that was long ago.
    *
    * @throws {LitzError} the snapshot's failure (protocol 3.2), code SCHEMA_CHANGED for a 409.
    */
-  snapshotStarted(): Promise<void>;
+  snapshotStarted(): Promise<void> | undefined;
 
   /**
    * Waits until the log has grown past `after`; at once if it already has. The wait costs the core

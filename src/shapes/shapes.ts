@@ -3,26 +3,21 @@
  * found by definition first; a handle is then only compared.
  */
 
-import { InvalidParameter, LitzError } from "../lib/errors.ts";
+import { LitzError } from "../lib/errors.ts";
 import { decodeConstants } from "../model/constants-codec.ts";
-import type { CaseMapping } from "../model/case-mapping.ts";
 import { electricSchema } from "../model/electric-schema.ts";
 import type { ShapeId } from "../model/ids.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { ShapeDefinition, ShapeTemplate } from "../model/shape-definition.ts";
 import type { Subset, SubsetSnapshot } from "../model/subset.ts";
 import type { Table } from "../model/table.ts";
-import { isDescribedAlike } from "../model/template-columns.ts";
-import type { TimeZones } from "../model/time-zone.ts";
 import type { ShapeStore } from "../storage/storage.ts";
-import { defineShape } from "../where/define-shape.ts";
-import { noSuchTable, parseRelationName, type RelationName } from "../where/identifiers.ts";
-import { subselectTables } from "../where/subselect.ts";
 import { parseTemplate } from "../where/template-text.ts";
 import type { ShapeRegistry } from "./registry.ts";
 import { OpenShape } from "./served-shape.ts";
 import type { ShapeCleaner } from "./shape-cleaner.ts";
 import type { ShapeCreator } from "./shape-creator.ts";
+import type { DefinerOptions, ShapeDefiner } from "./shape-definer.ts";
 import type {
   DefinitionRequest,
   ServedShape,
@@ -30,47 +25,36 @@ import type {
   ShapeService,
   SubsetRequest,
 } from "./shape-service.ts";
-import { defineSubset, readSubset, type SubsetSource } from "./subsets.ts";
+import { readSubset, type SubsetSource } from "./subsets.ts";
 import { TaggedLog } from "./tagged-log.ts";
 import type { TemplateRegistry } from "./template-registry.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
 
-export interface ShapesOptions {
+export interface ShapesOptions extends DefinerOptions {
   readonly registry: ShapeRegistry;
   readonly templates: TemplateRegistry;
   readonly store: ShapeStore;
   readonly creator: ShapeCreator;
   readonly cleaner: ShapeCleaner;
   readonly waitingRoom: WaitingRoom;
-  /** The catalog's word on a table; undefined when there is none that can be a shape's root. */
-  readonly findTable: (name: RelationName) => Promise<Table | undefined>;
-  /** The same, past what is remembered. */
-  readonly refreshTable: (name: RelationName) => Promise<Table | undefined>;
-  /** The table is not what it was. Resolves when no shape is served that rests on that. */
-  readonly onTableChanged: (table: Table) => Promise<void>;
-  /** Whether Postgres replicates stored generated columns. */
-  readonly publishesGeneratedColumns: () => Promise<boolean>;
-  readonly caseMapping: CaseMapping | undefined;
-  readonly timeZones: TimeZoneSource;
   readonly subsets: SubsetSource;
   /** What tags are hashed with, besides the handle (protocol 14.4). */
   readonly stackId: string;
   readonly processedLsn: () => Lsn;
+  /** `Moves.heldOf`. */
+  readonly heldOf: (id: ShapeId) => Lsn | undefined;
   readonly readiness: Pick<ShapeService, "status" | "readable" | "ready">;
-}
-
-/** Time zones that are read when they are needed; `postgres/time-zone-transitions.ts`. */
-export interface TimeZoneSource extends TimeZones {
-  /** Runs `work`, again if it needed a time zone that had not been read. */
-  provide<Result>(work: () => Result): Promise<Result>;
 }
 
 type Handle = ServedShape["handle"];
 
+const NOTHING_HELD = () => undefined;
+
 export class Shapes implements ShapeService {
   readonly #options: ShapesOptions;
-  /** Tables whose generated columns are replicated; the catalog hands out one object per table. */
-  readonly #withPublishedColumns = new WeakSet<Table>();
+  #definer: ShapeDefiner | undefined;
+  #loadingDefiner: Promise<ShapeDefiner> | undefined;
+  readonly #schemaHeaders = new WeakMap<ShapeTemplate, SchemaHeader>();
 
   constructor(options: ShapesOptions) {
     this.#options = options;
@@ -80,11 +64,11 @@ export class Shapes implements ShapeService {
     return this.#options.readiness.status;
   }
 
-  readable(timeoutMs: number): Promise<void> {
+  readable(timeoutMs: number): Promise<void> | undefined {
     return this.#options.readiness.readable(timeoutMs);
   }
 
-  ready(timeoutMs: number): Promise<void> {
+  ready(timeoutMs: number): Promise<void> | undefined {
     return this.#options.readiness.ready(timeoutMs);
   }
 
@@ -92,69 +76,17 @@ export class Shapes implements ShapeService {
     return this.#options.processedLsn();
   }
 
-  async define(request: DefinitionRequest): Promise<ShapeDefinition> {
-    const names = [parseRelationName(request.table), ...subselectTables(request.where)];
-    const tables = await this.#findTables(names);
-    try {
-      return await this.#defineOn(tables, request);
-    } catch (error) {
-      if (!(error instanceof InvalidParameter)) throw error;
-      const current: Table[] = [];
-      for (const [index, table] of tables.entries()) {
-        current.push(await this.#refresh(names[index]!, table));
-      }
-      if (current.every((table, index) => table === tables[index])) throw error;
-      return this.#defineOn(current, request);
-    }
+  define(request: DefinitionRequest): Promise<ShapeDefinition> | ShapeDefinition {
+    if (this.#definer !== undefined) return this.#definer.define(request);
+    return this.#loadDefiner().then((definer) => definer.define(request));
   }
 
-  /** @throws {InvalidParameter} naming `table`: the first that there is none of. */
-  async #findTables(names: readonly RelationName[]): Promise<readonly Table[]> {
-    return Promise.all(
-      names.map(async (name) => {
-        const table = await this.#options.findTable(name);
-        if (table === undefined) throw noSuchTable(name);
-        return table;
-      }),
-    );
-  }
-
-  /**
-   * What is remembered of the table may be what it was: what nobody has written to yet, nobody has
-   * told us of. So the catalog is asked before a request is refused (protocol 21.2).
-   */
-  async #refresh(name: RelationName, known: Table): Promise<Table> {
-    const { findTable, onTableChanged, refreshTable } = this.#options;
-    const current = await refreshTable(name);
-    if (current !== undefined && isDescribedAlike(known, current)) return known;
-    await onTableChanged(known);
-    const table = await findTable(name);
-    if (table === undefined) throw noSuchTable(name);
-    return table;
-  }
-
-  /** @param tables the shape's own, then those of its subselects. */
-  async #defineOn(
-    [table, ...innerTables]: readonly Table[],
-    request: DefinitionRequest,
-  ): Promise<ShapeDefinition> {
-    const { caseMapping, timeZones } = this.#options;
-    const published = [];
-    for (const each of [table!, ...innerTables]) {
-      published.push(await this.#publishesGenerated(each));
-    }
-    // Asked of tables that have generated columns; of others the answer does not matter.
-    const publishesGeneratedColumns = published.includes(true);
-    const facts = { publishesGeneratedColumns, caseMapping, timeZones, innerTables };
-    return timeZones.provide(() => defineShape(table!, request, facts));
-  }
-
-  defineSubset(
+  async defineSubset(
     definition: ShapeDefinition,
     request: SubsetRequest,
     queryable: DefinitionRequest["queryableColumns"],
-  ): Subset {
-    return defineSubset(definition, request, queryable);
+  ): Promise<Subset> {
+    return (await this.#loadDefiner()).defineSubset(definition, request, queryable);
   }
 
   readSubset(
@@ -199,16 +131,10 @@ export class Shapes implements ShapeService {
     await cleaner.remove(shape.id, registry.generationOf(shape.id));
   }
 
-  /**
-   * Postgres is asked for the few tables where it matters. A yes is remembered for as long as the
-   * table is; after a no somebody may repair the publication, and wants to see it work.
-   */
-  async #publishesGenerated(table: Table): Promise<boolean> {
-    if (this.#withPublishedColumns.has(table)) return true;
-    if (!table.columns.some(({ generated }) => generated === "stored")) return false;
-    const isPublished = await this.#options.publishesGeneratedColumns();
-    if (isPublished) this.#withPublishedColumns.add(table);
-    return isPublished;
+  #loadDefiner(): Promise<ShapeDefiner> {
+    return (this.#loadingDefiner ??= import("./shape-definer.ts").then(
+      ({ ShapeDefiner }) => (this.#definer = new ShapeDefiner(this.#options)),
+    ));
   }
 
   /** From a handle alone: its catalog row has the definition, the definition leads to the id. */
@@ -225,7 +151,7 @@ export class Shapes implements ShapeService {
   }
 
   #open(id: ShapeId, definition: ShapeDefinition): ServedShape {
-    const { creator, registry, stackId, store, waitingRoom } = this.#options;
+    const { creator, heldOf, registry, stackId, store, waitingRoom } = this.#options;
     registry.touch(id);
     const log = store.openLog(registry.keyOf(id)!, registry.slotOf(id));
     const isTagged = definition.template.where?.subqueries !== undefined;
@@ -237,11 +163,22 @@ export class Shapes implements ShapeService {
       registry,
       waitingRoom,
       snapshotStarted: () => creator.started(id),
+      heldLsn: isTagged ? () => heldOf(id) : NOTHING_HELD,
     });
   }
 
   /** Of the table as it is, but see `electricSchema`. */
-  #schemaHeader({ table, columns, text }: ShapeTemplate): string {
-    return electricSchema(table, columns, this.#options.templates.find(text)?.template.table);
+  #schemaHeader(template: ShapeTemplate): string {
+    const first = this.#options.templates.find(template.text)?.template.table;
+    const known = this.#schemaHeaders.get(template);
+    if (known !== undefined && known.first === first) return known.text;
+    const text = electricSchema(template.table, template.columns, first);
+    this.#schemaHeaders.set(template, { first, text });
+    return text;
   }
+}
+
+interface SchemaHeader {
+  readonly first: Table | undefined;
+  readonly text: string;
 }

@@ -75,8 +75,9 @@ export class StreamSubscriber implements Subscriber {
   #removeFailed(): void {
     const { cleaner, logger, router, writer } = this.#options;
     for (const failure of router.takeFailures()) {
-      if (!writer.fails(failure)) continue;
       const { id, error } = failure;
+      // It may have gone with a view that failed before it.
+      if (!router.isRouted(id) || !writer.fails(failure)) continue;
       logger.warn({ error: error.message }, "a shape is removed: its WHERE failed on a change");
       cleaner.removeNow(id).catch(() => undefined);
     }

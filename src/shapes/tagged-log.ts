@@ -12,7 +12,7 @@
 import { createHash } from "node:crypto";
 import type { LogOffset } from "../model/log-offset.ts";
 import { HASH_CLOSE, HASH_OPEN } from "../model/tag.ts";
-import type { LogChunk, ShapeLog } from "../storage/storage.ts";
+import type { LogChunk, Patience, ShapeLog } from "../storage/storage.ts";
 
 const OPEN = HASH_OPEN.charCodeAt(0);
 const CLOSE = HASH_CLOSE.charCodeAt(0);
@@ -31,9 +31,10 @@ export class TaggedLog implements ShapeLog {
     return this.#log.latestOffset();
   }
 
-  async readChunk(after: LogOffset, signal?: AbortSignal): Promise<LogChunk> {
-    const { end, isUpToDate, isEmpty, ...chunk } = await this.#log.readChunk(after, signal);
-    return { end, isUpToDate, isEmpty, pages: () => hashPages(chunk.pages(), this.#prefix) };
+  async readChunk(after: LogOffset, patience?: Patience): Promise<LogChunk> {
+    const { end, isUpToDate, isEmpty, ...chunk } = await this.#log.readChunk(after, patience);
+    const page = chunk.page === undefined ? undefined : hashTags(chunk.page, this.#prefix);
+    return { end, isUpToDate, isEmpty, page, pages: () => hashPages(chunk.pages(), this.#prefix) };
   }
 }
 

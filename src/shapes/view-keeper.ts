@@ -8,7 +8,8 @@
  * neither handle nor log, and nothing of it is on disk: whatever it holds Postgres knows better.
  *
  * Whoever is about to make a shape holds a *lease* on its views, for until the shape is routed to
- * nothing shows that they are used.
+ * nothing shows that they are used. A view goes nevertheless if its table was emptied or changed;
+ * then its id stays out of use for as long as there is a lease, so that none means another view.
  */
 
 import { LitzError } from "../lib/errors.ts";
@@ -61,10 +62,14 @@ export interface ViewKeeperOptions {
   readonly endUsersOf: (view: ShapeId) => void;
 }
 
-/** Views that stay until it is given back. */
+/** Views that do not go for being unused until it is given back. */
 export interface ViewLease {
-  /** By dependency. */
-  readonly views: readonly ShapeId[];
+  /**
+   * The views, by dependency.
+   *
+   * @throws {LitzError} VIEW_REMOVED, when one of them is gone.
+   */
+  views(): readonly ShapeId[];
   release(): void;
 }
 
@@ -96,11 +101,21 @@ export class ViewKeeper {
   find({ template, constants }: ShapeDefinition): readonly ShapeId[] | undefined {
     const views: ShapeId[] = [];
     for (const dependency of template.where?.subqueries?.dependencies ?? []) {
-      const view = this.#find(innerDefinition(dependency, constants));
+      const view = this.viewOf(dependency, constants);
       if (view === undefined) return undefined;
       views.push(view);
     }
     return views;
+  }
+
+  /** The view of one of a definition's subselects. Undefined: there is none. */
+  viewOf(dependency: Dependency, constants: Constants): ShapeId | undefined {
+    return this.#find(innerDefinition(dependency, constants));
+  }
+
+  /** Whether a view has its values yet. */
+  isReady(view: ShapeId): boolean {
+    return !this.#seeding.has(view) && !this.#restored.has(view);
   }
 
   /** The constants that a shape of this definition is routed with. */
@@ -129,7 +144,13 @@ export class ViewKeeper {
    */
   async acquire(definition: ShapeDefinition): Promise<ViewLease> {
     const views: ShapeId[] = [];
-    const lease = { views, release: () => this.#release(views) };
+    const lease = {
+      views: () => {
+        if (!views.every((view) => this.#options.router.isRouted(view))) throw gone(definition);
+        return views;
+      },
+      release: () => this.#release(views),
+    };
     try {
       for (const dependency of definition.template.where?.subqueries?.dependencies ?? []) {
         views.push(
@@ -240,7 +261,8 @@ export class ViewKeeper {
     const lease = await this.acquire(definition);
     try {
       const view = await this.#options.boundaries.run(() => {
-        const found = this.#find(definition) ?? this.#register(definition, dependency, lease.views);
+        const found =
+          this.#find(definition) ?? this.#register(definition, dependency, lease.views());
         this.#leases.set(found, (this.#leases.get(found) ?? 0) + 1);
         return found;
       });
@@ -318,18 +340,13 @@ export class ViewKeeper {
         if (attempt === ATTEMPTS_MAX) throw tooEarly();
       } catch (error) {
         await boundaries.run(() => {
-          if (router.isRouted(view)) this.#fail(view);
+          // Nobody uses it: shapes are made on views that are ready.
+          if (router.isRouted(view)) this.remove(view);
         });
         throw error;
       }
       await pause(RETRY_DELAY_MS * 2 ** attempt);
     }
-  }
-
-  /** Nobody uses it: shapes are made on views that are ready. */
-  #fail(view: ShapeId): void {
-    this.#leases.delete(view);
-    this.remove(view);
   }
 
   #release(views: readonly ShapeId[]): void {
@@ -339,6 +356,7 @@ export class ViewKeeper {
       if (count > 1) this.#leases.set(view, count - 1);
       else this.#leases.delete(view);
     }
+    if (this.#retiring.length > 0) this.#sweep();
     void this.#options.boundaries.run(() => this.releaseUnused(views));
   }
 
@@ -360,7 +378,7 @@ export class ViewKeeper {
       }
       // What is left then is so little that it waits for the next to go.
       this.#retiring = this.#retiring.filter((view) => {
-        if (!views.isSwept(view)) return true;
+        if (!views.isSwept(view) || this.#leases.has(view)) return true;
         registry.retire(view);
         return false;
       });

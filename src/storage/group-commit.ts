@@ -122,12 +122,23 @@ export class GroupCommit {
 
   /** Adds a record about shapes. Outside of a transaction it is a commit by itself. */
   record(kind: RecordKind, op: number, lsn: Lsn, payload: Uint8Array): number {
+    const seq = this.#add(kind, op, lsn, payload);
+    if (!this.#hasOpenChanges) this.#markCommitted(this.#builder.lastCommitLsn);
+    return seq;
+  }
+
+  /** Adds a record that takes effect with the commit to come and whatever else belongs to it. */
+  recordWithCommit(kind: RecordKind, op: number, lsn: Lsn, payload: Uint8Array): number {
+    this.#hasOpenChanges = true;
+    return this.#add(kind, op, lsn, payload);
+  }
+
+  #add(kind: RecordKind, op: number, lsn: Lsn, payload: Uint8Array): number {
     this.throwIfFailed();
     if (this.#builder.recordBytes + payload.length > this.#options.limits.frameBytes) this.#cut();
     const bytesBefore = this.#builder.recordBytes;
     const seq = this.#builder.addControl(kind, op, lsn, payload);
     this.#pendingBytes += this.#builder.recordBytes - bytesBefore;
-    if (!this.#hasOpenChanges) this.#markCommitted(this.#builder.lastCommitLsn);
     return seq;
   }
 

@@ -19,7 +19,7 @@ import type { SegmentList } from "./segment-list.ts";
 import { snapshotPages } from "./snapshot-pages.ts";
 import type { SnapshotProgress } from "./snapshot-progress.ts";
 import { SEPARATOR, sourceOf, type SnapshotSource } from "./snapshot-source.ts";
-import type { LogChunk, ShapeLog } from "./storage.ts";
+import type { LogChunk, Patience, ShapeLog } from "./storage.ts";
 
 /** Seqs that are fetched together while a chunk is measured. */
 const BATCH = 1024;
@@ -52,11 +52,11 @@ export class StoredShapeLog implements ShapeLog {
     return this.#sources.index.latestOffset(this.#key, this.#slot);
   }
 
-  async readChunk(after: LogOffset, signal?: AbortSignal): Promise<LogChunk> {
+  async readChunk(after: LogOffset, patience?: Patience): Promise<LogChunk> {
     const isInSnapshot = after.tx < 0n || (after.tx === 0n && after.op !== Infinity);
     if (isInSnapshot) {
       const number = after.tx < 0n ? 0 : after.op + 1;
-      const chunk = await this.#snapshotChunk(number, signal);
+      const chunk = await this.#snapshotChunk(number, patience);
       if (chunk !== undefined) return chunk;
     }
     return this.#logChunk(after);
@@ -65,11 +65,15 @@ export class StoredShapeLog implements ShapeLog {
   /** Chunk `number` of the snapshot; undefined when there are fewer. Waits until that is known. */
   async #snapshotChunk(
     number: number,
-    signal: AbortSignal | undefined,
+    patience: Patience | undefined,
   ): Promise<LogChunk | undefined> {
     const { progressOf, snapshotOf, snapshotPath, segments } = this.#sources;
     const progress = progressOf(this.#key);
-    if (progress !== undefined) return this.#chunkInProgress(progress, number, signal);
+    if (progress !== undefined) {
+      return (
+        this.#shortChunk(progress, number) ?? this.#chunkInProgress(progress, number, patience)
+      );
+    }
     const snapshot = snapshotOf(this.#key);
     if (snapshot === undefined) throw new ShapeGone(this.#key);
     const end = snapshot.chunkEnds[number];
@@ -81,7 +85,7 @@ export class StoredShapeLog implements ShapeLog {
   async #chunkInProgress(
     progress: SnapshotProgress,
     number: number,
-    signal: AbortSignal | undefined,
+    patience: Patience | undefined,
   ): Promise<LogChunk | undefined> {
     const { pageBytes } = this.#sources;
     const { chunkEnds } = progress;
@@ -94,7 +98,7 @@ export class StoredShapeLog implements ShapeLog {
       }
       if (progress.isComplete) return undefined;
       if (start !== undefined && progress.visibleSize - start > pageBytes) break;
-      await progress.changed(signal);
+      await progress.changed(patience?.signal);
     }
     // More than a page: it is handed on while Postgres is still producing.
     const growth = {
@@ -106,13 +110,22 @@ export class StoredShapeLog implements ShapeLog {
       },
       changed: async (): Promise<void> => {
         if (progress.error !== undefined) throw progress.error;
-        await progress.changed(signal);
+        await progress.changed(patience?.signal);
       },
     };
     const start = number === 0 ? 0 : chunkEnds[number - 1]!;
     return snapshotChunk(number, () =>
       snapshotPages(progress.openSource(), start, growth, pageBytes),
     );
+  }
+
+  /** A chunk that is closed, in memory and no more than a page, as most are. */
+  #shortChunk(progress: SnapshotProgress, number: number): LogChunk | undefined {
+    const start = number === 0 ? 0 : progress.chunkEnds[number - 1];
+    const end = progress.chunkEnds[number];
+    if (start === undefined || end === undefined || progress.hasFile) return undefined;
+    if (progress.error !== undefined || end - start > this.#sources.pageBytes) return undefined;
+    return shortChunk(number, progress.copyRows(start, end - SEPARATOR.length));
   }
 
   async #closedChunk(
@@ -125,7 +138,7 @@ export class StoredShapeLog implements ShapeLog {
     if (end - start <= pageBytes) {
       try {
         const page = await source.read(start, end - SEPARATOR.length);
-        return snapshotChunk(number, () => onePage(page));
+        return shortChunk(number, page);
       } finally {
         await source.close();
       }
@@ -144,16 +157,17 @@ export class StoredShapeLog implements ShapeLog {
     const latest = index.latestOffset(this.#key, this.#slot);
     if (last === 0 || compareLogOffsets(after, latest) >= 0) {
       const end = maxLogOffset(latest, after);
-      return { end, isUpToDate: true, isEmpty: true, pages: noPages };
+      return { end, isUpToDate: true, isEmpty: true, page: undefined, pages: noPages };
     }
     const { entries, isSmall } = this.#measure(index.seqAt(this.#key, this.#slot, after));
     const end = index.offsetOf(entries.base + entries.seqs.at(-1)!);
     const isUpToDate = entries.nextSeq === undefined;
     if (isSmall) {
       const page = await buildPage(entries, 0, entries.seqs.length);
-      return { end, isUpToDate, isEmpty: false, pages: () => onePage(page) };
+      return { end, isUpToDate, isEmpty: false, page, pages: () => onePage(page) };
     }
-    return { end, isUpToDate, isEmpty: false, pages: () => logPages(entries, pageBytes) };
+    const pages = (): ReturnType<LogChunk["pages"]> => logPages(entries, pageBytes);
+    return { end, isUpToDate, isEmpty: false, page: undefined, pages };
   }
 
   /** The entries behind `bound`, up to the one that closes the chunk. */
@@ -188,9 +202,14 @@ export class StoredShapeLog implements ShapeLog {
   }
 }
 
+/** Of the snapshot, in a single page. */
+function shortChunk(number: number, page: Uint8Array): LogChunk {
+  return { ...snapshotChunk(number, () => onePage(page)), page };
+}
+
 function snapshotChunk(number: number, pages: () => ReturnType<LogChunk["pages"]>): LogChunk {
   // Never up to date: the log begins behind `0_inf`, and no chunk of the snapshot ends there.
-  return { end: { tx: 0n, op: number }, isUpToDate: false, isEmpty: false, pages };
+  return { end: { tx: 0n, op: number }, isUpToDate: false, isEmpty: false, page: undefined, pages };
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- the interface is asynchronous

@@ -26,11 +26,15 @@ export interface SnapshotSettings {
   readonly chunkBytesThreshold: number;
 }
 
+const NO_ROWS = Buffer.alloc(0);
+/** What follows the rows of most snapshots: then they are copied once. */
+const END_BYTES = 128;
+
 export class SnapshotProgress {
   readonly #key: number;
   readonly #options: SnapshotSettings;
   /** Rows, all of them while there is no file, else those that are not in it yet. */
-  #rows: Buffer = Buffer.alloc(0);
+  #rows: Buffer = NO_ROWS;
   #rowsSize = 0;
   #descriptor: number | undefined;
   #fileSize = 0;
@@ -80,32 +84,39 @@ export class SnapshotProgress {
     const file = new FileSource(this.#path, this.#key);
     return {
       read: (start, end) =>
-        this.hasFile
-          ? file.read(start, end)
-          : Promise.resolve(Buffer.from(this.#rows.subarray(start, end))),
+        this.hasFile ? file.read(start, end) : Promise.resolve(this.copyRows(start, end)),
       close: () => file.close(),
     };
   }
 
-  async write(row: Uint8Array): Promise<void> {
-    this.#throwIfEnded();
-    this.#append(row);
-    if (this.#size - this.#chunkStart - this.#separators >= this.#options.chunkBytesThreshold) {
-      this.#closeChunk();
-    }
-    await this.#afterwards(this.#spill());
-    this.#notify();
+  /** REQUIRES: no file, and they are there. */
+  copyRows(start: number, end: number): Buffer {
+    return Buffer.from(this.#rows.subarray(start, end));
   }
 
-  /** Everything is there, and if in a file, durable. */
-  async finish(bounds: SnapshotBounds): Promise<void> {
+  /** A message, or several that are separated. A promise: memory is full, and is being emptied. */
+  write(messages: Uint8Array): Promise<void> | undefined {
+    this.#throwIfEnded();
+    const start = this.#rowsSize;
+    this.#append(messages);
+    this.#closeFullChunks(start);
+    if (!this.#isOverfull) {
+      this.#notify();
+      return undefined;
+    }
+    return this.#afterwards(this.#writeRows()).then(() => this.#notify());
+  }
+
+  /** Everything is there, at once unless there is a promise: of its being durable in a file. */
+  finish(bounds: SnapshotBounds): Promise<void> | undefined {
     this.#throwIfEnded();
     this.#append(Buffer.from(snapshotEndMessage(bounds)));
-    this.#closeChunk();
-    await this.#afterwards(this.#spill());
-    if (this.hasFile) await this.#afterwards(this.#closeFile());
-    this.#isComplete = true;
-    this.#notify();
+    this.#closeChunk(this.#fileSize + this.#rowsSize);
+    if (!this.hasFile && !this.#isOverfull) {
+      this.#complete();
+      return undefined;
+    }
+    return this.#afterwards(this.#closeFile()).then(() => this.#complete());
   }
 
   async abort(error: unknown): Promise<void> {
@@ -152,47 +163,49 @@ export class SnapshotProgress {
     return this.#options.pathOf(this.#key);
   }
 
-  /** Bytes of all rows, visible or not. */
-  get #size(): number {
-    return this.#fileSize + this.#rowsSize;
+  /** Whether rows have to go to the file. From the first time on, more than a page of them does. */
+  get #isOverfull(): boolean {
+    const { inlineBytes, pageBytes } = this.#options;
+    return this.hasFile ? this.#rowsSize >= pageBytes : this.#rowsSize > inlineBytes;
   }
 
-  #append(row: Uint8Array): void {
-    const needed = this.#rowsSize + row.length + SEPARATOR.length;
-    if (needed > this.#rows.length) this.#rows = grownBuffer(this.#rows, this.#rowsSize, needed);
-    this.#rows.set(row, this.#rowsSize);
-    // Inside JSON a line feed can only be white space; outside of rows it is the separator.
-    for (let at = row.indexOf(LINE_FEED); at >= 0; at = row.indexOf(LINE_FEED, at + 1)) {
-      this.#rows[this.#rowsSize + at] = 0x20;
+  #append(messages: Uint8Array): void {
+    const size = this.#rowsSize + messages.length + SEPARATOR.length;
+    if (this.#rows.length === 0) this.#rows = Buffer.allocUnsafe(size + END_BYTES);
+    if (size > this.#rows.length) this.#rows = grownBuffer(this.#rows, this.#rowsSize, size);
+    this.#rows.set(messages, this.#rowsSize);
+    this.#rows.set(SEPARATOR, size - SEPARATOR.length);
+    this.#rowsSize = size;
+  }
+
+  /** Ends chunks where messages do, among the rows in memory from `start` on. */
+  #closeFullChunks(start: number): void {
+    const { chunkBytesThreshold } = this.#options;
+    const rows = this.rows;
+    for (let at = rows.indexOf(LINE_FEED, start); at >= 0; at = rows.indexOf(LINE_FEED, at + 1)) {
+      const end = this.#fileSize + at + 1;
+      this.#separators += 1;
+      if (end - this.#chunkStart - this.#separators >= chunkBytesThreshold) this.#closeChunk(end);
     }
-    this.#rows.set(SEPARATOR, this.#rowsSize + row.length);
-    this.#rowsSize = needed;
-    this.#separators += 1;
   }
 
-  #closeChunk(): void {
-    this.#chunkEnds.push(this.#size);
-    this.#chunkStart = this.#size;
+  #closeChunk(end: number): void {
+    this.#chunkEnds.push(end);
+    this.#chunkStart = end;
     this.#separators = 0;
   }
 
-  /** Moves rows to the file: from the moment on at which they are too many to be kept in memory. */
-  async #spill(): Promise<void> {
-    const { files, inlineBytes, pageBytes } = this.#options;
-    if (!this.hasFile && this.#rowsSize <= inlineBytes) return;
-    if (this.hasFile && this.#rowsSize < pageBytes) return;
-    this.#descriptor ??= await files.create(this.#path);
-    await this.#writeRows();
+  #complete(): void {
+    this.#isComplete = true;
+    this.#notify();
   }
 
+  /** Moves the rows to the file, which is made if there is none. */
   async #writeRows(): Promise<void> {
-    assert(this.#descriptor !== undefined, "the file is open");
+    const { files } = this.#options;
+    this.#descriptor ??= await files.create(this.#path);
     const size = this.#rowsSize;
-    await this.#options.files.write(
-      this.#descriptor,
-      [this.#rows.subarray(0, size)],
-      this.#fileSize,
-    );
+    await files.write(this.#descriptor, [this.#rows.subarray(0, size)], this.#fileSize);
     this.#fileSize += size;
     this.#rowsSize = 0;
     const sizeWanted = 2 * this.#options.pageBytes;
@@ -210,6 +223,7 @@ export class SnapshotProgress {
   }
 
   #notify(): void {
+    if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();

@@ -46,9 +46,6 @@ export interface BehindSince {
   readonly position: Lsn;
 }
 
-/** Somewhere before the log's end: nobody can say where. */
-export const BEHIND_UNKNOWN: BehindSince = { since: 1n as Lsn, position: 1n as Lsn };
-
 export interface ShapeStore {
   /** Microseconds since 1970 at which the directory was made: handle = hash-(epoch + key). */
   readonly epochMicroseconds: number;
@@ -100,13 +97,10 @@ export interface ShapeStore {
 
   /**
    * Records that the logs of these shapes are complete up to `since` only, with their subqueries as
-   * they were at `position`; undefined: that they are complete again. Durable with the transaction
-   * that is open, or at once.
+   * they were at `position`; undefined: that they are complete again. Takes effect with the next
+   * `commit`, together with what was appended: nothing in between is ever found after a crash.
    */
   recordBehind(keys: readonly StorageKey[], behind: BehindSince | undefined): void;
-
-  /** Whether the last process closed the directory: a checkpoint has everything. */
-  readonly wasClosed: boolean;
 
   /** What was recorded, as far as it is durable. */
   readonly behind: ReadonlyMap<number, BehindSince>;
@@ -189,9 +183,15 @@ export interface DurabilityListener {
 
 /** Writes a snapshot while readers already follow it. */
 export interface SnapshotWriter {
-  /** Appends one JSON object. Awaiting it gives back-pressure. */
-  write(row: Uint8Array): Promise<void>;
-  /** Appends the snapshot-end message, makes the snapshot durable and complete. */
+  /**
+   * Appends a JSON object, or several that are separated by `,\n`: a line feed occurs nowhere else.
+   * What it returns, if anything, is to be awaited before the next call.
+   */
+  write(messages: Uint8Array): Promise<void> | undefined;
+  /**
+   * Appends the snapshot-end message and makes the snapshot complete; resolves when it is durable.
+   * A snapshot that is small enough to lie in the journal can be read to its end at once.
+   */
   finish(bounds: SnapshotBounds): Promise<void>;
   /** Gives up; readers that wait get the error. */
   abort(error: Error): Promise<void>;
@@ -206,8 +206,15 @@ export interface ShapeLog {
    * The chunk that follows `after` (protocol 5.3, 5.4). For an offset inside the snapshot this
    * waits until the snapshot has got that far, and rejects when it is aborted. At the end of the
    * log the chunk is empty and its `end` is `max(latest, after)`.
+   *
+   * @param patience whose signal aborts the wait. It is not asked for unless there is one.
    */
-  readChunk(after: LogOffset, signal?: AbortSignal): Promise<LogChunk>;
+  readChunk(after: LogOffset, patience?: Patience): Promise<LogChunk>;
+}
+
+/** Whoever may not want to wait any longer. To make a signal costs as much as to read a chunk. */
+export interface Patience {
+  readonly signal: AbortSignal;
 }
 
 export interface LogChunk {
@@ -217,6 +224,8 @@ export interface LogChunk {
   readonly isUpToDate: boolean;
   /** Whether there is no message in it. */
   readonly isEmpty: boolean;
+  /** The only page of `pages`, if it is the only one and in memory. */
+  readonly page: Uint8Array | undefined;
   /**
    * Messages as JSON objects, separated by `,\n`, in pages of at most about 64 KiB, a longer
    * message alone in a page of its own. The pages joined are the chunk: every page but the first

@@ -64,7 +64,6 @@ export class Store implements ShapeStore {
   readonly #directory: Omit<OpenedDirectory, "recovered">;
   /** What a start has found, until it is restored. */
   #recovered: OpenedDirectory["recovered"] | undefined;
-  readonly wasClosed: boolean;
   readonly #catalog: Catalog;
   readonly #commits: GroupCommit;
   readonly #thread: CheckpointThread;
@@ -85,7 +84,6 @@ export class Store implements ShapeStore {
   constructor({ recovered, ...directory }: OpenedDirectory) {
     this.#directory = directory;
     this.#recovered = recovered;
-    this.wasClosed = recovered.lastSeq === directory.position.committedSeq;
     const { catalog, journal, segments, voids, limits, postings, runs } = directory;
     this.#catalog = catalog;
     this.#thread = directory.makeThread((error) => this.#commits.fail(error));
@@ -197,7 +195,7 @@ export class Store implements ShapeStore {
     this.#throwIfClosed();
     const { key, hash } = record;
     assert(!this.#snapshots.has(key), "a shape is created once");
-    const constants = Uint8Array.from(record.constants);
+    const constants = Buffer.from(record.constants);
     const template = this.#catalog.internTemplate(record.template);
     if (template.isNew) {
       const text = Buffer.from(record.template, "utf8");
@@ -243,7 +241,8 @@ export class Store implements ShapeStore {
 
   recordBehind(keys: readonly StorageKey[], behind: BehindSince | undefined): void {
     const payload = { keys: [...keys], ...(behind ?? { since: LSN_ZERO, position: LSN_ZERO }) };
-    const seq = this.#commits.record(RecordKind.behind, 0, LSN_ZERO, encodeBehind(payload));
+    const bytes = encodeBehind(payload);
+    const seq = this.#commits.recordWithCommit(RecordKind.behind, 0, LSN_ZERO, bytes);
     this.#commits.attach(seq, { type: "behind", behind: payload });
   }
 
@@ -371,7 +370,8 @@ export class Store implements ShapeStore {
     progress: SnapshotProgress,
     bounds: SnapshotBounds,
   ): Promise<void> {
-    await progress.finish(bounds);
+    const closing = progress.finish(bounds);
+    if (closing !== undefined) await closing;
     if (progress.hasFile) this.#writtenBytes += progress.visibleSize;
     // Removed meanwhile: nobody will ask for it.
     if (this.#snapshots.get(key) !== progress) return;

@@ -8,7 +8,7 @@
  * A template has at most one batch under way. Whoever falls behind meanwhile is in the next.
  */
 
-import { asError } from "../lib/errors.ts";
+import { asError, LitzError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { ShapeId, TemplateId } from "../model/ids.ts";
 import type { Lsn } from "../model/lsn.ts";
@@ -18,11 +18,12 @@ import type { Views } from "../router/views.ts";
 import type { EventGroups } from "./event-groups.ts";
 import type { Gate } from "./gates.ts";
 import type { Laggards } from "./laggards.ts";
-import { MoveBatch, type MoveQuery } from "./move-batch.ts";
+import { MoveBatch } from "./move-batch.ts";
 import type { MovingTemplate, MovingTemplates } from "./moving-template.ts";
 import { movesOf, type ShapeMoves } from "./shape-moves.ts";
 import { placeOf } from "./snapshot-place.ts";
 import type { Splice } from "./splice.ts";
+import type { MoveQuery } from "./wanted-rows.ts";
 
 export interface BatchesOptions {
   readonly router: Router;
@@ -67,7 +68,9 @@ export class Batches {
     const { laggards, templates } = this.#options;
     if (this.#isClosed || laggards.gates.count === 0) return;
     for (const id of [...laggards.gates.templatesThatWait()]) {
-      if (!this.#underWay.has(id)) this.#start(templates.get(id));
+      // What one batch does may end shapes, and begin others, of the templates behind it.
+      if (this.#underWay.has(id) || laggards.gates.waitingOf(id).length === 0) continue;
+      this.#start(templates.get(id));
     }
   }
 
@@ -107,8 +110,9 @@ export class Batches {
     else this.#finish(batch);
   }
 
+  /** As often as it takes: meanwhile the limits of what is kept hold (`Laggards.enforceLimits`). */
   #fetch(batch: MoveBatch): void {
-    const { askProgress, logger, query, rowBytesMax } = this.#options;
+    const { askProgress, laggards, logger, query, rowBytesMax } = this.#options;
     this.#queryCount += 1;
     batch.fetch(query, rowBytesMax).then(
       () => askProgress(),
@@ -116,7 +120,10 @@ export class Batches {
         if (this.#isClosed) return;
         const { message } = asError(error);
         logger.warn({ error: message, shapes: batch.gates.length }, "rows of a move were not read");
-        this.#giveUp(batch, `the rows of a move could not be read: ${message}`);
+        const isWanted = batch.gates.some((gate) => laggards.isCurrent(gate));
+        const isRetriable = error instanceof LitzError && error.retriable;
+        if (isRetriable && isWanted) this.#fetch(batch);
+        else this.#giveUp(batch, `the rows of a move could not be read: ${message}`);
       },
     );
   }
@@ -132,7 +139,8 @@ export class Batches {
     const place = isAnywhere ? tape.mark : placeOf(bounds, first, tape, router);
     if (place === undefined) {
       batch.again();
-      this.#fetch(batch);
+      if (batch.isHopeless) this.#giveUp(batch, "no snapshot has its rows at a clear place");
+      else this.#fetch(batch);
       return;
     }
     this.#underWay.delete(batch.template.id);
@@ -158,7 +166,7 @@ export class Batches {
       gate.isRestored = false;
       gate.position = until;
       gate.since = laggards.tape.mark;
-      gate.held = untilLsn;
+      laggards.hold(gate, untilLsn);
       (laggards.isUpToDate(gate) ? done : behind).push(gate);
     }
     for (const gate of done) laggards.release(gate);

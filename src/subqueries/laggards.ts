@@ -8,13 +8,14 @@
  *     log       what has happened in the views since
  */
 
-import type { Lsn } from "../model/lsn.ts";
-import type { ShapeId } from "../model/ids.ts";
+import { maxLsn, minLsn, type Lsn } from "../model/lsn.ts";
+import type { RelationId, ShapeId } from "../model/ids.ts";
 import type { ViewPosition, ViewTransition } from "../model/view.ts";
 import type { Router } from "../router/router.ts";
 import type { Views } from "../router/views.ts";
-import { BEHIND_UNKNOWN, type BehindSince } from "../storage/storage.ts";
-import { Gates, type Gate } from "./gates.ts";
+import type { BehindSince } from "../storage/storage.ts";
+import { Gate, Gates, type GateState } from "./gates.ts";
+import { Holds } from "./holds.ts";
 import { isView, type MovingTemplate, type MovingTemplates } from "./moving-template.ts";
 import type { MoveLog } from "./replayer.ts";
 import { Tape, type Mark, type TapedCommit } from "./tape.ts";
@@ -34,7 +35,7 @@ export interface LaggardsOptions {
 }
 
 export interface MoveLimits {
-  /** Bytes of row changes that are kept for shapes that are behind. */
+  /** Bytes of changes of rows and views that are kept for shapes that are behind. */
   readonly tapeBytesMax: number;
   /** Transactions that a shape may be behind (`ELECTRIC_SUBQUERY_BUFFER_MAX_TRANSACTIONS`). */
   readonly transactionsMax: number;
@@ -44,17 +45,20 @@ export interface MoveLimits {
 
 export class Laggards {
   readonly gates = new Gates();
+  readonly holds = new Holds();
   readonly tape: Tape;
   readonly transitions = new TransitionLog();
   /** The last transaction that was read. */
   lastCommit: TapedCommit;
+  /** In front of it, commits do not say where views were: they were restored behind it. */
+  restoredAt: Mark = 0;
   readonly #options: LaggardsOptions;
 
   constructor(options: LaggardsOptions, position: ViewPosition) {
     this.#options = options;
     const { router } = options;
     this.tape = new Tape((relation, isTaped) => router.setTaped(relation, isTaped));
-    this.lastCommit = { lsn: options.start, xid: 0, position, nextOp: 0 };
+    this.lastCommit = { lsn: maxLsn(options.start, LSN_FIRST), xid: 0, position, nextOp: 0 };
     router.onTape = (relation, op, message) => {
       // After a reconnect Postgres sends what it was not told of once more.
       if (router.transactionLsn > this.lastCommit.lsn) this.tape.record(relation, op, message);
@@ -68,18 +72,17 @@ export class Laggards {
   }
 
   /** The shape falls behind, from this boundary on. REQUIRES: it is routed to. */
-  add(id: ShapeId, state: Gate["state"], position: ViewPosition): Gate {
+  add(id: ShapeId, state: GateState, position: ViewPosition): Gate {
     const { router } = this.#options;
     if (router.commitLsn > this.lastCommit.lsn) this.#noteCommit(position);
-    const { id: template, relation } = this.templateOf(id);
+    const live = this.templateOf(id);
+    const { id: template, relation } = live;
     this.tape.hold(relation.id, this.lastCommit);
-    const gate: Gate = {
+    const gate = new Gate({
       ...{ id, template, relation: relation.id, state, position },
+      nestedViews: this.#nestedViewsOf(id, live),
       since: this.tape.mark,
-      held: undefined,
-      isInBatch: false,
-      isRestored: state === "restored",
-    };
+    });
     this.gates.add(gate);
     router.setGated(id, true);
     return gate;
@@ -88,6 +91,7 @@ export class Laggards {
   /** The shape is where the views are, or gone. */
   release(gate: Gate): void {
     if (!this.gates.remove(gate)) return;
+    if (gate.held !== undefined) this.holds.loosen(gate.held);
     if (this.#options.router.isRouted(gate.id)) this.#options.router.setGated(gate.id, false);
     this.tape.release(gate.relation);
   }
@@ -96,8 +100,10 @@ export class Laggards {
     return this.gates.get(gate.id) === gate;
   }
 
-  /** Whether none of the shape's views has changed since. */
-  isUpToDate({ id, position }: Gate): boolean {
+  /** Whether the shape's views are where Postgres is, and have not changed since. */
+  isUpToDate(gate: Gate): boolean {
+    const { id, position } = gate;
+    if (this.gates.isAboveLaggard(gate)) return false;
     return this.viewsOf(id).every((view) => !this.transitions.hasChanged(view, position));
   }
 
@@ -113,43 +119,33 @@ export class Laggards {
     });
   }
 
-  /**
-   * Notes in storage where logs end that are not complete, or that they are complete again. Of a
-   * shape above a view that is itself behind it cannot be said where its log ends.
-   */
+  /** Notes in storage where logs end that are not complete, or that they are complete again. */
   record(gates: readonly Gate[], behind: BehindSince | undefined): void {
-    const { log } = this.#options;
-    const known: ShapeId[] = [];
-    const unknown: ShapeId[] = [];
-    for (const { id } of gates) {
-      if (isView(this.templateOf(id))) unknown.push(...this.#shapesAbove(id));
-      else if (behind === undefined && !this.#isAboveLaggard(id)) known.push(id);
-      else if (behind === undefined || this.#isNested(id)) unknown.push(id);
-      else known.push(id);
-    }
-    if (known.length > 0) log.recordBehind(known, behind);
-    const settled = behind === undefined ? unknown.filter((id) => !this.#isAboveLaggard(id)) : [];
-    const lost = unknown.filter((id) => !settled.includes(id));
-    if (lost.length > 0) log.recordBehind(lost, BEHIND_UNKNOWN);
-    if (settled.length > 0) log.recordBehind(settled, undefined);
+    const ids = gates.flatMap(({ id }) => (isView(this.templateOf(id)) ? [] : [id]));
+    if (ids.length > 0) this.#options.log.recordBehind(ids, behind);
   }
 
-  /** Shapes that stand on a view, be there other views between. Those that are behind themselves
-   * have a record of their own.
+  /** What comes from `lsn` on is needed once more, should the process end. */
+  hold(gate: Gate, lsn: Lsn): void {
+    if (gate.held !== undefined) this.holds.loosen(gate.held);
+    gate.held = lsn;
+  }
+
+  /** What must not be confirmed to Postgres. */
+  get lowestHeld(): Lsn | undefined {
+    const [ofGates, ofOthers] = [this.gates.firstHeld, this.holds.lowest];
+    if (ofGates === undefined || ofOthers === undefined) return ofGates ?? ofOthers;
+    return minLsn(ofGates, ofOthers);
+  }
+
+  /**
+   * Up to where the log of a shape is complete and durable. Undefined: wherever the stream is. (Of
+   * what is not durable yet it is not remembered whose it is: that is over in milliseconds.)
    */
-  *#shapesAbove(view: ShapeId): Generator<ShapeId, void, void> {
-    for (const id of this.usersOf([view])) {
-      if (isView(this.templateOf(id))) yield* this.#shapesAbove(id);
-      else if (!this.gates.has(id)) yield id;
-    }
-  }
-
-  #isAboveLaggard(id: ShapeId): boolean {
-    return this.viewsOf(id).some((view) => this.gates.has(view) || this.#isAboveLaggard(view));
-  }
-
-  #isNested(id: ShapeId): boolean {
-    return this.viewsOf(id).some((view) => this.viewsOf(view).length > 0);
+  heldOf(id: ShapeId): Lsn | undefined {
+    const [own, ofOthers] = [this.gates.get(id)?.held, this.holds.lowest];
+    if (own === undefined || ofOthers === undefined) return own ?? ofOthers;
+    return minLsn(own, ofOthers);
   }
 
   /** What the views have done, for those who have to make up for it. */
@@ -179,19 +175,22 @@ export class Laggards {
   /** Ends the shapes for which too much had to be kept. */
   enforceLimits(): void {
     const { limits, remove } = this.#options;
-    if (this.gates.count === 0) return;
-    const isTooLong = this.tape.bytes > limits.tapeBytesMax;
-    const known = new Map<string, number>();
-    const behind = ({ relation, since }: Gate): number => {
-      const key = `${relation}/${since}`;
-      const count = known.get(key) ?? this.tape.transactionsSince(relation, since);
-      known.set(key, count);
-      return count;
+    const isTooLong = this.tape.bytes + this.transitions.bytes > limits.tapeBytesMax;
+    const isBehind = (relation: RelationId, since: Mark): boolean => {
+      return this.tape.transactionsSince(relation, since) > limits.transactionsMax;
     };
+    const places = [...this.gates.firstLimitedMarks()];
+    if (!isTooLong && !places.some(([relation, mark]) => isBehind(relation, mark))) return;
+    const known = new Map<string, boolean>();
     for (const gate of [...this.gates.all()]) {
-      if (isTooLong || (!gate.isRestored && behind(gate) > limits.transactionsMax)) {
-        remove(gate.id, "too much happened in its table while rows moved in");
-      }
+      // With a view go the shapes that stand on it.
+      if (!this.isCurrent(gate)) continue;
+      const { id, relation, since, isRestored } = gate;
+      const key = `${relation}/${since}`;
+      const isFar = known.get(key) ?? isBehind(relation, since);
+      known.set(key, isFar);
+      if (!isTooLong && (isRestored || !isFar)) continue;
+      remove(id, "too much happened in its table while rows moved in");
     }
   }
 
@@ -226,9 +225,21 @@ export class Laggards {
     return gates.reduce((least, { since }) => Math.min(least, since), Infinity);
   }
 
+  #nestedViewsOf(id: ShapeId, { template }: MovingTemplate): readonly ShapeId[] {
+    const dependencies = template.where?.subqueries?.dependencies ?? [];
+    const isNested = dependencies.map((each) => each.template.where?.subqueries !== undefined);
+    if (!isNested.includes(true)) return NONE;
+    return this.viewsOf(id).filter((_, dependency) => isNested[dependency]);
+  }
+
   /** Transactions pass unnoticed while nobody is behind. */
   #noteCommit(position: ViewPosition): void {
     const { commitLsn, op, xid } = this.#options.router;
     this.lastCommit = { lsn: commitLsn, xid, position, nextOp: op };
   }
 }
+
+/** In front of every transaction. LSN 0 is where snapshots are, and in records means "complete". */
+const LSN_FIRST = 1n as Lsn;
+
+const NONE: readonly ShapeId[] = [];

@@ -14,8 +14,29 @@
  *
  * Invariants:
  *
- *   1. A shape that is not gated is where the views are.
+ *   1. A shape that is not gated is where the views are, and these are where Postgres was at the
+ *      last commit: whatever stands on a view that is behind is behind too.
  *   2. A gated shape's log is complete up to its gate's mark, with the views at its position.
+ *
+ * What makes a restart exact, be the process killed or not. Views are not stored, so a log is worth
+ * something only together with the place at which its views were. The journal says that of every
+ * shape, after each of its commits:
+ *
+ *     no record of the shape   its log is complete up to the journal's own position (the LSN of the
+ *                              last commit in it), with the views as they were there
+ *     since, position          its log is complete up to `since`, with the views as at `position`;
+ *                              both are LSNs, so whoever starts can find these places again
+ *
+ *   3. What brings a shape up and the record of where it is then are one commit of the journal, and
+ *      so are a transaction's changes and the records of the shapes that it leaves behind. That
+ *      commit has the LSN of the last transaction read, since that is where the others are.
+ *   4. Postgres confirms nothing from the least `position` on that a crash could find (`Holds`):
+ *      a record is let go of when what replaces it is synced, and not when it is written.
+ *   5. Behind a start every shape with subqueries is where the journal ended, but the journal goes
+ *      on. So all of them are recorded before anything is appended.
+ *
+ * Hence any beginning of the journal that ends with a commit is a right state: it has for each
+ * shape a log and the two places up to which that is right, and Postgres has all that follows.
  */
 
 import { LitzError } from "../lib/errors.ts";
@@ -23,7 +44,7 @@ import type { Logger } from "../lib/logger.ts";
 import type { ShapeId } from "../model/ids.ts";
 import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
-import { previousViewPosition, type ViewTransition } from "../model/view.ts";
+import { previousViewPosition, type ViewPosition } from "../model/view.ts";
 import type { BehindSince } from "../storage/storage.ts";
 import { Appointments } from "./appointments.ts";
 import { Batches, INEXPRESSIBLE } from "./batches.ts";
@@ -31,15 +52,16 @@ import { EventGroups } from "./event-groups.ts";
 import { moveEvents } from "./events.ts";
 import type { Gate } from "./gates.ts";
 import { Laggards, type LaggardsOptions } from "./laggards.ts";
-import type { MoveQuery } from "./move-batch.ts";
 import { isView, type MovingTemplate } from "./moving-template.ts";
 import { Replayer } from "./replayer.ts";
-import { restore, type Seed, type SeededView } from "./restoration.ts";
+import { Restoration, type Seed, type SeededView } from "./restoration.ts";
 import { movesOf, type ShapeMoves } from "./shape-moves.ts";
 import { placeOf } from "./snapshot-place.ts";
 import { Splice } from "./splice.ts";
 import type { Mark } from "./tape.ts";
+import { netOfStep, type NetTransition } from "./transition-log.ts";
 import { ViewSteps, type Step } from "./view-steps.ts";
+import type { MoveQuery } from "./wanted-rows.ts";
 
 export interface MovesOptions extends LaggardsOptions {
   readonly query: MoveQuery;
@@ -58,6 +80,10 @@ export class Moves {
   readonly #splice: Splice;
   readonly #batches: Batches;
   readonly #appointments = new Appointments();
+  readonly #stop = new AbortController();
+  #restoration: Restoration | undefined;
+  /** Up to where logs are complete that have no record, when the process starts. */
+  readonly #start: Lsn;
   /** Told when no shape is behind. */
   #idleWaiters: (() => void)[] = [];
 
@@ -67,6 +93,7 @@ export class Moves {
     this.#steps = new ViewSteps(views);
     const laggards = new Laggards(options, this.#steps.position);
     this.#laggards = laggards;
+    this.#start = laggards.lastCommit.lsn;
     this.#replayer = new Replayer(router, laggards.tape, this.#steps, log);
     const isCurrent = (gate: Gate) => laggards.isCurrent(gate);
     this.#splice = new Splice({ replayer: this.#replayer, tape: laggards.tape, log, isCurrent });
@@ -75,7 +102,7 @@ export class Moves {
       position: () => this.#steps.position,
       step: (xids) => this.#stepBetween(xids),
       settled: () => {
-        log.commitMoved();
+        this.#commit();
         this.#settle();
       },
     });
@@ -93,9 +120,25 @@ export class Moves {
     return { gated: gates.count, batches, tapeBytes: tape.bytes, queries };
   }
 
+  /** Who is behind, and what each waits for. For whoever wants to know why. */
+  describe(): readonly string[] {
+    const { gates, tape } = this.#laggards;
+    return [...gates.all()].map((gate) => {
+      const { id, template, state, since, position, isInBatch } = gate;
+      const waits = gates.isAboveLaggard(gate) ? "for views" : isInBatch ? "for rows" : "";
+      const place = `since ${since} of ${tape.mark} at ${position}`;
+      return `${id} of ${template}: ${state} ${waits} ${place}`;
+    });
+  }
+
   /** Up to where Postgres may forget; undefined: everything. */
   get lowestHeld(): Lsn | undefined {
-    return this.#laggards.gates.firstHeld;
+    return this.#laggards.lowestHeld;
+  }
+
+  /** Up to where the log of a shape is complete and durable; undefined: wherever the stream is. */
+  heldOf(id: ShapeId): Lsn | undefined {
+    return this.#laggards.heldOf(id);
   }
 
   // --- The stream --------------------------------------------------------------------------------
@@ -133,6 +176,8 @@ export class Moves {
   progressed(received: Lsn): void {
     this.#batches.reached(received);
     this.#appointments.reached(received);
+    const { log, onReleased } = this.#options;
+    this.#laggards.holds.seal(() => log.flushed(), onReleased);
   }
 
   // --- Shapes that come and go -------------------------------------------------------------------
@@ -141,37 +186,68 @@ export class Moves {
    * Keeps a new shape behind until it is placed. REQUIRES: a boundary; the shape is routed to.
    */
   begin(id: ShapeId): void {
-    this.#laggards.add(id, "placing", this.#steps.position);
+    const laggards = this.#laggards;
+    const gate = laggards.add(id, "placing", this.#steps.position);
+    // Wherever it will be placed, that is not in front of here.
+    laggards.hold(gate, laggards.lastCommit.lsn);
   }
 
   /**
    * Keeps a stored shape, or a view of one, behind until `restore`.
    *
-   * @param bounds of the shape's snapshot, if it may lie behind where the stream begins.
-   * @param behind if the log is not complete up to there.
+   * @param bounds of the shape's snapshot, if it may lie behind where the log ends.
+   * @param behind if the log is not complete up to where the journal ends.
    */
   beginRestored(id: ShapeId, bounds?: SnapshotBounds, behind?: BehindSince): void {
     const laggards = this.#laggards;
     const gate = laggards.add(id, "restored", this.#steps.position);
     gate.bounds = bounds;
-    gate.behind = behind;
-    gate.held = behind?.position ?? this.#options.start;
+    gate.behind = behind ?? { since: this.#start, position: this.#start };
+    gate.held = gate.behind.position;
     // The stream begins with what the furthest behind has not had.
     if (gate.held < laggards.lastCommit.lsn) laggards.lastCommit.lsn = gate.held;
   }
 
   /**
-   * Calls `act` with the place of a snapshot as soon as the stream has got there, at a boundary.
-   * Resolves with false if there is no clear place: the snapshot has to be taken again.
+   * Notes where the restored shapes are, for from now on the journal goes on without them. To be
+   * called once, before anything is appended.
    */
-  whenReached(id: ShapeId, bounds: SnapshotBounds, act: (mark: Mark) => void): Promise<boolean> {
+  recordRestored(): void {
+    const laggards = this.#laggards;
+    if (laggards.gates.count === 0) return;
+    const start = this.#start;
+    const atStart = [...laggards.gates.all()].filter(({ behind }) => {
+      return behind?.since === start && behind.position === start;
+    });
+    laggards.record(atStart, { since: start, position: start });
+    this.#options.log.commitMoved(start);
+  }
+
+  /**
+   * Calls `act` with the place of a snapshot as soon as the stream has got there, at a boundary.
+   * Resolves with false if there is no clear place, or the stream does not get there: the snapshot
+   * has to be taken again. Whoever waits holds a connection that the stream may be waiting for.
+   */
+  async whenReached(
+    id: ShapeId,
+    bounds: SnapshotBounds,
+    act: (mark: Mark) => void,
+  ): Promise<boolean> {
+    let isOver = false;
     const reached = this.#appointments.when(bounds.lsn, () => {
-      const mark = this.#placeOf(id, bounds);
+      const mark = isOver ? undefined : this.#placeOf(id, bounds);
       if (mark !== undefined) act(mark);
       return mark !== undefined;
     });
     this.#options.askProgress();
-    return reached;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => {
+        isOver = true;
+        resolve(false);
+      }, REACHING_MS_MAX);
+    });
+    return Promise.race([reached, late]).finally(() => clearTimeout(timer));
   }
 
   /**
@@ -188,30 +264,45 @@ export class Moves {
     gate.since = mark;
     gate.position = position;
     gate.state = "moving";
-    gate.held = lsn;
+    laggards.hold(gate, lsn);
     for (const [tuple, count] of seed) {
       if (!this.#options.views.apply(id, tuple, count)) throw outOfMemory();
     }
     if (laggards.isUpToDate(gate)) this.#catchUp(gate);
     else laggards.record([gate], { since: lsn, position: lsn });
+    this.#commit();
     this.#settle();
   }
 
   /**
    * Makes restored views what they are, once the stream has got to where their seeds lie, and has
    * the shapes catch up that use them. Resolves with the views that have to be seeded again.
+   *
+   * @throws {LitzError} POSTGRES_*: to be called again, with new seeds.
    */
-  restore(seeds: readonly SeededView[]): Promise<readonly ShapeId[]> {
-    const { remove, router, start, views } = this.#options;
-    const lsn = seeds.reduce((highest, { bounds }) => maxLsn(highest, bounds.lsn), LSN_ZERO);
+  async restore(seeds: readonly SeededView[]): Promise<readonly ShapeId[]> {
+    const restoration = this.#restorationOf();
+    let lsn = seeds.reduce((highest, { bounds }) => maxLsn(highest, bounds.lsn), LSN_ZERO);
+    while (true) {
+      const attempted = this.#appointments.when(lsn, () => {
+        const outcome = restoration.attempt(seeds);
+        if (outcome.is === "done") this.#settle();
+        return outcome;
+      });
+      this.#options.askProgress();
+      const outcome = await attempted;
+      if (outcome.is === "done") return [];
+      if (outcome.is === "unclear") return outcome.views;
+      lsn = await restoration.fetch(outcome.moved);
+    }
+  }
+
+  #restorationOf(): Restoration {
+    const { limits, query, remove, router, views } = this.#options;
     const parts = { laggards: this.#laggards, replayer: this.#replayer, steps: this.#steps };
-    const restored = this.#appointments.when(lsn, () => {
-      const again = restore({ ...parts, router, views, start, remove }, seeds);
-      if (again.length === 0) this.#settle();
-      return again;
-    });
-    this.#options.askProgress();
-    return restored;
+    const reading = { query, rowBytesMax: limits.rowBytesMax, signal: this.#stop.signal };
+    this.#restoration ??= new Restoration({ ...parts, ...reading, router, views, remove });
+    return this.#restoration;
   }
 
   /** The shape is being removed. */
@@ -219,6 +310,7 @@ export class Moves {
     const laggards = this.#laggards;
     const gate = laggards.gates.get(id);
     if (gate !== undefined) laggards.release(gate);
+    this.#steps.forget(id);
     laggards.transitions.forget(id);
     if (gate !== undefined) laggards.trim();
   }
@@ -231,6 +323,7 @@ export class Moves {
 
   /** Gives up every query; nothing is begun any more. */
   close(): void {
+    this.#stop.abort(shuttingDown());
     this.#appointments.cancelAll(shuttingDown());
     this.#batches.close();
   }
@@ -251,52 +344,66 @@ export class Moves {
     return step;
   }
 
-  /** The same between two transactions. */
+  /**
+   * The same between two transactions: a view was brought up. Nobody has to be told, for whoever
+   * stands on it is behind, and looks for itself what has changed.
+   */
   #stepBetween(xids: readonly number[]): void {
-    const step = this.#step(xids, true);
+    this.#step(xids, true);
     this.#laggards.lastCommit.position = this.#steps.position;
-    if (step !== undefined) this.#spread(step, xids);
   }
 
   /** Tells the shapes that use the views. Returns whether something was appended. */
   #spread({ transitions, position }: Step, xids: readonly number[]): boolean {
     const laggards = this.#laggards;
-    const changed = new Set(transitions.map(({ view }) => view));
+    const { router } = this.#options;
+    const changed = netOfStep(transitions, xids);
     const groups = new EventGroups();
-    const { lsn } = laggards.lastCommit;
-    const before = (lsn - 1n) as Lsn;
     const behind: Gate[] = [];
-    for (const id of laggards.usersOf(changed)) {
-      if (laggards.gates.has(id)) continue;
-      const template = laggards.templateOf(id);
-      const views = laggards.viewsOf(id);
-      const find = () => this.#movesBetween(template, views, transitions, xids);
-      const moves = groups.movesOf(template, views, (view) => changed.has(view), find);
-      if (moves.isInexpressible) {
-        this.#options.remove(id, INEXPRESSIBLE);
-      } else if (moves.ins.length > 0 || (isView(template) && moves.outs.length > 0)) {
-        // What it has to catch up with begins with this very step.
-        const gate = laggards.add(id, "moving", previousViewPosition(position));
-        gate.held = before;
-        behind.push(gate);
-      } else if (moves.outs.length > 0) {
-        groups.add(template, moves, id);
+    const users = [...laggards.usersOf(changed.keys())];
+    // Views first: whatever stands on one that falls behind falls behind with it.
+    for (const areViews of [true, false]) {
+      for (const id of users) {
+        if (laggards.gates.has(id) || !router.isRouted(id)) continue;
+        const template = laggards.templateOf(id);
+        if (isView(template) !== areViews) continue;
+        const views = laggards.viewsOf(id);
+        const find = () => this.#movesBetween(template, views, changed);
+        const moves = groups.movesOf(template, views, (view) => changed.has(view), find);
+        if (moves.isInexpressible) {
+          this.#options.remove(id, INEXPRESSIBLE);
+        } else if (moves.ins.length > 0 || (areViews && moves.outs.length > 0)) {
+          this.#fallBehind(id, previousViewPosition(position), behind);
+        } else if (moves.outs.length > 0) {
+          groups.add(template, moves, id);
+        }
       }
     }
     const hasAppended = this.#appendMoveOuts(groups);
-    laggards.record(behind, { since: lsn, position: before });
+    const { lsn } = laggards.lastCommit;
+    laggards.record(behind, { since: lsn, position: justBefore(lsn) });
     laggards.trim();
     return hasAppended || behind.length > 0;
+  }
+
+  /** With the shapes that stand on it, if it is a view. What they miss begins with this step. */
+  #fallBehind(id: ShapeId, position: ViewPosition, behind: Gate[]): void {
+    const laggards = this.#laggards;
+    const gate = laggards.add(id, "moving", position);
+    laggards.hold(gate, justBefore(laggards.lastCommit.lsn));
+    behind.push(gate);
+    if (!isView(laggards.templateOf(id))) return;
+    for (const user of [...laggards.usersOf([id])]) {
+      if (!laggards.gates.has(user)) this.#fallBehind(user, position, behind);
+    }
   }
 
   #movesBetween(
     template: MovingTemplate,
     views: readonly ShapeId[],
-    transitions: readonly ViewTransition[],
-    xids: readonly number[],
+    changed: ReadonlyMap<ShapeId, readonly NetTransition[]>,
   ): ShapeMoves {
-    const net = (view: ShapeId) =>
-      transitions.filter((one) => one.view === view).map((transition) => ({ transition, xids }));
+    const net = (view: ShapeId) => changed.get(view) ?? [];
     const state = { hasNull: (view: ShapeId) => this.#options.views.hasNull(view) };
     return movesOf(template.template.where!.subqueries!, views, net, state);
   }
@@ -323,7 +430,7 @@ export class Moves {
     const gate = gates.get(id);
     if (gate === undefined) return undefined;
     const mark = placeOf(bounds, gate.since, tape, this.#options.router);
-    if (mark === undefined) return undefined;
+    if (mark === undefined || mark < this.#laggards.restoredAt) return undefined;
     return this.#laggards.standsFirm(id, tape.anchorOf(mark).position) ? mark : undefined;
   }
 
@@ -333,7 +440,10 @@ export class Moves {
     this.#splice.playRest(laggards.templateOf(gate.id), gate, this.#steps.position);
     this.#stepBetween([]);
     laggards.release(gate);
-    this.#options.log.commitMoved();
+  }
+
+  #commit(): void {
+    this.#options.log.commitMoved(this.#laggards.lastCommit.lsn);
   }
 
   /** After gates have gone or moved on. */
@@ -346,6 +456,13 @@ export class Moves {
     this.#idleWaiters = [];
     for (const resolve of waiters) resolve();
   }
+}
+
+/** For which a snapshot's connection is held while the stream gets to where the snapshot lies. */
+const REACHING_MS_MAX = 10_000;
+
+function justBefore(lsn: Lsn): Lsn {
+  return (lsn - 1n) as Lsn;
 }
 
 function shuttingDown(): LitzError {

@@ -25,8 +25,16 @@ export interface MoveLog {
   appendMoved(lsn: Lsn, op: number, body: Uint8Array, ids: Uint32Array): void;
   /** Notes where the logs of shapes end, or that they are complete (`ShapeStore.recordBehind`). */
   recordBehind(ids: readonly ShapeId[], behind: BehindSince | undefined): void;
-  /** Makes what was appended durable and visible as one. */
-  commitMoved(): void;
+  /**
+   * Makes what was appended and recorded durable and visible as one.
+   *
+   * @param lsn up to where every log is complete that no record says otherwise of.
+   */
+  commitMoved(lsn: Lsn): void;
+  /** Resolves when everything that was committed is durable. */
+  flushed(): Promise<void>;
+  /** The first op that the log of none of these shapes has with this LSN. */
+  nextOp(ids: readonly ShapeId[], lsn: Lsn): number;
 }
 
 /** At which positions of the views a shape sees both rows of a change. Undefined: it does not. */

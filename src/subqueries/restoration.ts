@@ -4,28 +4,44 @@
  * difference is taken off again, and the views walk forward once more, with their history:
  *
  *     seed      rows that give each value, as of a snapshot
- *     ‒ deltas of the taped commits that the snapshot shows   ─> the views at the shapes' place
+ *     ‒ deltas of the taped commits that the snapshot shows   ─> the views at `first`
  *     + deltas of every taped commit, one step each           ─> the views now, and transitions
  *
- * A view that itself has subqueries can be taken back only while those have not changed: its
- * shapes begin anew otherwise.
+ * A view that stands on others has changed with these, too. The rows that this concerned are read
+ * again, as for any move, and judged in both directions. With R the rows of its table and V the
+ * views that it stands on, each at a place, and rows that were read at place p:
+ *
+ *     from (R a, V a) to (R b, V b)  =  + deltas of a..p by V a     now it is at (R p, V a)
+ *                                       + the rows, by V a and V b               (R p, V b)
+ *                                       ‒ deltas of b..p by V b                  (R b, V b)
+ *
+ * So it goes from its seed back to `first`, and from there to each *cut*: a place at which some
+ * shape stands, or at which the seed of a view above lies. At the last of them it is a view that is
+ * behind, like any other, and is brought up like any other (`batches.ts`).
+ *
+ *     first ──> cut ──> cut ··> now                ──> walked here     ··> a batch of moves
  */
 
-import { assert } from "../lib/assert.ts";
-import type { ShapeId } from "../model/ids.ts";
-import type { Lsn } from "../model/lsn.ts";
+import { LitzError } from "../lib/errors.ts";
+import type { ShapeId, TemplateId } from "../model/ids.ts";
+import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
 import type { ShapeTemplate } from "../model/shape-definition.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { ViewPosition } from "../model/view.ts";
+import type { FetchedRow } from "../postgres/move-query.ts";
 import type { Router } from "../router/router.ts";
 import type { Views } from "../router/views.ts";
+import { INEXPRESSIBLE } from "./batches.ts";
 import type { Gate } from "./gates.ts";
 import type { Laggards } from "./laggards.ts";
 import { isView, type MovingTemplate } from "./moving-template.ts";
 import type { Replayer } from "./replayer.ts";
+import { RestoredWalk } from "./restored-walk.ts";
+import { movesOf } from "./shape-moves.ts";
 import { placeOf } from "./snapshot-place.ts";
 import type { Mark } from "./tape.ts";
 import type { Delta, ViewSteps } from "./view-steps.ts";
+import { narrowing, readRows, WantedRows, type MoveQuery } from "./wanted-rows.ts";
 
 /** Tuples, and how many inner rows give each. */
 export type Seed = readonly (readonly [tuple: Uint8Array, count: number])[];
@@ -42,153 +58,415 @@ interface PlacedView extends SeededView {
   readonly place: Mark;
 }
 
+/** A shape, up to where its log is complete, and with the views as they were where. */
+interface PlacedShape {
+  readonly gate: Gate;
+  readonly since: Mark;
+  readonly position: Mark;
+}
+
+/** Views of a template that have changed with those they stand on. */
+interface MovedViews {
+  readonly template: MovingTemplate;
+  readonly views: readonly PlacedView[];
+  readonly wanted: WantedRows;
+}
+
+interface Fetched {
+  readonly wanted: WantedRows;
+  readonly bounds: SnapshotBounds;
+  readonly rows: readonly FetchedRow[];
+}
+
 export interface RestorationOptions {
   readonly router: Router;
   readonly views: Views;
   readonly laggards: Laggards;
   readonly replayer: Replayer;
   readonly steps: ViewSteps;
-  /** Up to where logs are complete unless something else is known. */
-  readonly start: Lsn;
   readonly remove: (id: ShapeId, why: string) => void;
+  readonly query: MoveQuery;
+  readonly rowBytesMax: number;
+  readonly signal: AbortSignal;
 }
 
-/**
- * Makes restored views what they are now, and says of the shapes that use them where they are.
- * Returns the views whose seeds have no clear place; then nothing has happened. REQUIRES: the
- * stream has been read up to where the seeds lie.
- *
- * @param seeds of all restored views.
- */
-export function restore(
-  options: RestorationOptions,
-  seeds: readonly SeededView[],
-): readonly ShapeId[] {
-  const { laggards, remove, router, steps, views } = options;
-  const { gates, tape, transitions } = laggards;
-  const restored = [...gates.all()].filter(({ state }) => state === "restored");
-  const first = laggards.firstMarkOf(restored);
-  const position = steps.position;
-  const placed: PlacedView[] = [];
-  const unclear: ShapeId[] = [];
-  for (const seeded of seeds) {
-    if (!gates.has(seeded.view)) continue;
-    const place = placeOf(seeded.bounds, first, tape, router);
-    if (place === undefined) unclear.push(seeded.view);
-    else placed.push({ ...seeded, place });
-  }
-  if (unclear.length > 0) return unclear;
-  views.keepSince(position);
-  for (let commit = first; commit < tape.mark; commit++) tape.commitAt(commit).position = position;
-  for (const layer of layersOf(placed)) {
-    for (const { view } of layer) {
-      // With a view go its shapes, and with these other views.
-      if (!gates.has(view)) continue;
-      const dependencies = laggards.viewsOf(view);
-      if (dependencies.every((id) => !transitions.hasChanged(id, position))) continue;
-      remove(view, "what its subquery depends on changed while the server was down");
-    }
-    const present = layer.filter(({ view }) => gates.has(view));
-    for (const view of restoreLayer(options, present, first, position)) {
-      if (gates.has(view)) remove(view, "there is no memory for its values");
-    }
-  }
-  tape.carryPositions(first, position);
-  laggards.lastCommit.position = steps.position;
-  for (const gate of restored) {
-    if (!laggards.isCurrent(gate)) continue;
-    if (isView(laggards.templateOf(gate.id))) laggards.release(gate);
-    else placeRestored(options, gate, first);
-  }
-  return [];
-}
+export type RestorationOutcome =
+  | { readonly is: "done" }
+  /** Their seeds have no clear place. */
+  | { readonly is: "unclear"; readonly views: readonly ShapeId[] }
+  /** Rows are to be fetched. */
+  | { readonly is: "wanting"; readonly moved: readonly MovedViews[] };
 
-/** A log is complete up to where the process began, or to the snapshot, if that lies behind. */
-function placeRestored(
-  { laggards: { tape }, remove, router, start }: RestorationOptions,
-  gate: Gate,
-  first: Mark,
-): void {
-  gate.state = "moving";
-  if (gate.bounds === undefined || gate.behind !== undefined) {
-    const { since, position } = gate.behind ?? { since: start, position: start };
-    gate.since = tape.markBehind(since, first);
-    gate.position = tape.anchorOf(tape.markBehind(position, first)).position;
-    return;
-  }
-  const place = placeOf(gate.bounds, first, tape, router);
-  if (place === undefined) {
-    remove(gate.id, "its first rows have no clear place in the stream");
-    return;
-  }
-  gate.since = place;
-  gate.position = tape.anchorOf(place).position;
-}
+export class Restoration {
+  readonly #options: RestorationOptions;
+  /** Views that have the values they had at `first`. */
+  readonly #based = new Set<ShapeId>();
+  readonly #fetched = new Map<TemplateId, Fetched>();
 
-/**
- * Brings views of one layer from what their seeds say to what they are now, with all steps since
- * `first`. Views of lower layers have been there before.
- *
- * @param position of the views at `first`.
- * @returns views for which there is no memory.
- */
-function restoreLayer(
-  { laggards, replayer, steps, views }: RestorationOptions,
-  placed: readonly PlacedView[],
-  first: Mark,
-  position: ViewPosition,
-): ReadonlySet<ShapeId> {
-  const { tape } = laggards;
-  const failed = new Set<ShapeId>();
-  const byView = new Map(placed.map((one) => [one.view, one]));
-  const templates = new Map(placed.map(({ template }) => [template.id, template]));
-  const deltas: Delta[][] = [];
-  for (let commit = first; commit < tape.mark; commit++) {
-    for (const template of templates.values()) {
-      replayer.playTape(template, commit, commit + 1, (id) => {
-        return byView.has(id) ? { old: position, new: position } : undefined;
-      });
-    }
-    deltas.push(steps.drain());
+  constructor(options: RestorationOptions) {
+    this.#options = options;
   }
-  const apply = (view: ShapeId, tuple: Uint8Array, count: number): void => {
-    if (!failed.has(view) && !views.apply(view, tuple, count)) failed.add(view);
-  };
-  for (const { view, seed } of placed) for (const [tuple, count] of seed) apply(view, tuple, count);
-  // What went away comes back before what came goes: a count is never less than none.
-  for (const isComing of [true, false]) {
-    deltas.forEach((ofCommit, index) => {
-      for (const { tuple, count, views: ids } of ofCommit) {
-        if (-count > 0 !== isComing) continue;
-        for (const id of ids) {
-          const one = byView.get(id);
-          assert(one !== undefined, "deltas are of the views that were played to");
-          if (first + index < one.place) apply(id, tuple, -count);
+
+  /**
+   * Makes restored views what they are now, and says of the shapes that use them where they are;
+   * unless something is missing, then it is to be called again. REQUIRES: a boundary; the stream
+   * has been read up to where the seeds, and rows that were fetched, lie.
+   *
+   * @param seeds of all restored views.
+   */
+  attempt(seeds: readonly SeededView[]): RestorationOutcome {
+    const { laggards, steps } = this.#options;
+    const { gates, tape } = laggards;
+    laggards.keepHistory(steps.position);
+    const restored = [...gates.all()].filter(({ state }) => state === "restored");
+    if (restored.length === 0) return { is: "done" };
+    const first = laggards.firstMarkOf(restored);
+    const placed: PlacedView[] = [];
+    const unclear: ShapeId[] = [];
+    for (const seeded of seeds) {
+      if (!gates.has(seeded.view)) continue;
+      const place = this.#placeOf(seeded.bounds, first);
+      if (place === undefined) unclear.push(seeded.view);
+      else placed.push({ ...seeded, place });
+    }
+    if (unclear.length > 0) return { is: "unclear", views: unclear };
+
+    const shapes = this.#placeShapes(restored, first);
+    const cuts = cutsOf(shapes, placed);
+    const walk = new RestoredWalk(first, tape, steps, (view) => gates.has(view));
+    const moved = new Set<ShapeId>();
+    for (const [number, layer] of layersOf(placed).entries()) {
+      if (number > 0) walk.forward();
+      const found = this.#layer(walk, layer, cuts);
+      if (number > 0) walk.back();
+      if ("wanting" in found) return { is: "wanting", moved: found.wanting };
+      this.#base(found.bases);
+      for (const [commit, deltas] of found.deltas) walk.add(commit, deltas);
+      for (const view of found.moved) moved.add(view);
+    }
+    this.#finish(walk, moved, shapes, cuts);
+    return { is: "done" };
+  }
+
+  /**
+   * Reads what was wanted. Resolves with where the stream has to have got before the next attempt.
+   *
+   * @throws {LitzError} POSTGRES_*, when that may be tried again.
+   */
+  async fetch(moved: readonly MovedViews[]): Promise<Lsn> {
+    const { laggards, query, remove, router, rowBytesMax, signal } = this.#options;
+    let lsn = LSN_ZERO;
+    for (const { template, views, wanted } of moved) {
+      const constants = narrowing(views, ({ view }) => router.constantsOf(view));
+      const rowsWanted = { template: template.template, sides: wanted.sides(), constants };
+      let bounds: SnapshotBounds | undefined;
+      try {
+        const placed = (known: SnapshotBounds) => (bounds = known);
+        const rows = await readRows(query, rowsWanted, rowBytesMax, placed, signal);
+        this.#fetched.set(template.id, { wanted, bounds: bounds!, rows });
+        lsn = maxLsn(lsn, bounds!.lsn);
+      } catch (error) {
+        if (signal.aborted || (error instanceof LitzError && error.retriable)) throw error;
+        for (const { view } of views) {
+          const why = `rows that it depends on could not be read: ${String(error)}`;
+          if (laggards.gates.has(view)) remove(view, why);
         }
       }
-    });
+    }
+    return lsn;
   }
-  deltas.forEach((ofCommit, index) => {
-    if (ofCommit.length === 0) return;
-    const commit = tape.commitAt(first + index);
-    steps.put(ofCommit);
-    const step = steps.apply();
-    commit.position = step.position;
-    laggards.note(step.position, [commit.xid], step.transitions);
-  });
-  return failed;
+
+  #placeOf(bounds: SnapshotBounds, first: Mark): Mark | undefined {
+    return placeOf(bounds, first, this.#options.laggards.tape, this.#options.router);
+  }
+
+  // --- Shapes ------------------------------------------------------------------------------------
+
+  #placeShapes(restored: readonly Gate[], first: Mark): readonly PlacedShape[] {
+    const { laggards, remove } = this.#options;
+    const placed: PlacedShape[] = [];
+    for (const gate of restored) {
+      if (!laggards.isCurrent(gate) || isView(laggards.templateOf(gate.id))) continue;
+      const shape = this.#placeShape(gate, first);
+      if (shape !== undefined) placed.push(shape);
+      else remove(gate.id, "its first rows have no clear place in the stream");
+    }
+    return placed;
+  }
+
+  /** Where the journal says that it is, or at its snapshot, if that lies behind. */
+  #placeShape(gate: Gate, first: Mark): PlacedShape | undefined {
+    const { laggards } = this.#options;
+    const { since, position } = gate.behind!;
+    const recorded = {
+      gate,
+      since: laggards.tape.markBehind(since, first),
+      position: laggards.tape.markBehind(position, first),
+    };
+    if (gate.bounds === undefined) return recorded;
+    const place = this.#placeOf(gate.bounds, first);
+    if (place === undefined) return undefined;
+    return place > recorded.since ? { gate, since: place, position: place } : recorded;
+  }
+
+  // --- Views -------------------------------------------------------------------------------------
+
+  /**
+   * Finds out what the views of one layer were at `first`, and what they have done since. REQUIRES:
+   * those that they stand on have walked.
+   */
+  #layer(walk: RestoredWalk, layer: readonly PlacedView[], cuts: readonly Mark[]): FoundLayer {
+    const { laggards } = this.#options;
+    const base = walk.positionAt(walk.first);
+    const still: PlacedView[] = [];
+    const changed: PlacedView[] = [];
+    for (const one of layer) {
+      if (!laggards.gates.has(one.view)) continue;
+      const below = laggards.viewsOf(one.view);
+      const hasChanged = below.some((view) => walk.transitions.hasChanged(view, base));
+      (hasChanged ? changed : still).push(one);
+    }
+    const last = cuts.at(-1) ?? walk.first;
+    const moved = groupsOf(changed).map((views) => this.#movedViews(walk, views, last));
+    const wanting = moved.filter((each) => !this.#isFetched(each, walk.first, last));
+    if (wanting.length > 0) return { wanting };
+
+    const found: Found = { bases: [], deltas: [] };
+    for (const views of groupsOf(still)) this.#still(walk, views, found);
+    for (const each of moved) this.#moved(walk, each, cuts, found);
+    return { ...found, moved: moved.flatMap(({ views }) => views.map(({ view }) => view)) };
+  }
+
+  /** Views below which nothing has changed: what they did the tape says. */
+  #still(walk: RestoredWalk, views: readonly PlacedView[], found: Found): void {
+    const position = walk.positionAt(walk.first);
+    const { template } = views[0]!;
+    const places = new Map(views.map(({ view, place }) => [view, place]));
+    const all: Delta[] = [];
+    for (let commit = walk.first; commit < walk.end; commit++) {
+      const deltas = this.#tapeDeltas(template, commit, commit + 1, position, places);
+      if (deltas.length === 0) continue;
+      found.deltas.push([commit, deltas]);
+      for (const delta of deltas) {
+        const shown = delta.views.filter((view) => commit < places.get(view)!);
+        if (shown.length > 0) all.push({ ...delta, views: shown, count: -delta.count });
+      }
+    }
+    found.bases.push({ views, deltas: all });
+  }
+
+  /** Views that have changed with those below: see above. */
+  #moved(walk: RestoredWalk, moved: MovedViews, cuts: readonly Mark[], found: Found): void {
+    const { template, views } = moved;
+    const fetched = this.#fetchedOf(moved, walk.first, cuts.at(-1) ?? walk.first);
+    for (const group of groupsOf(views, ({ place }) => place)) {
+      const ids = new Set(group.map(({ view }) => view));
+      const deltas = this.#way(walk, {
+        template,
+        ids,
+        fetched,
+        from: group[0]!.place,
+        to: walk.first,
+      });
+      found.bases.push({ views: group, deltas });
+    }
+    const ids = new Set(views.map(({ view }) => view));
+    let from = walk.first;
+    for (const to of cuts) {
+      if (to > from)
+        found.deltas.push([to - 1, this.#way(walk, { template, ids, fetched, from, to })]);
+      from = to;
+    }
+  }
+
+  /** What leads from one place to another, be that in front of it. */
+  #way(walk: RestoredWalk, { template, ids, fetched, from, to }: Way): readonly Delta[] {
+    const { laggards, replayer, steps } = this.#options;
+    const [old, young] = [walk.positionAt(from), walk.positionAt(to)];
+    const deltas = this.#tapeDeltas(template, from, fetched.place, old, ids);
+    const anchor = laggards.tape.anchorOf(fetched.place);
+    const stanceOf = (id: ShapeId) => (ids.has(id) ? { old, new: young } : undefined);
+    for (const row of fetched.rows)
+      replayer.playRow(template, row, anchor, stanceOf, () => undefined);
+    deltas.push(...steps.drain());
+    for (const { count, ...delta } of this.#tapeDeltas(template, to, fetched.place, young, ids)) {
+      deltas.push({ ...delta, count: -count });
+    }
+    return deltas;
+  }
+
+  /** What taped commits did to views, with those below as they were at one position. */
+  #tapeDeltas(
+    template: MovingTemplate,
+    from: Mark,
+    to: Mark,
+    position: ViewPosition,
+    meant: { has(view: ShapeId): boolean },
+  ): Delta[] {
+    const { replayer, steps } = this.#options;
+    const stance = { old: position, new: position };
+    replayer.playTape(template, from, to, (id) => (meant.has(id) ? stance : undefined));
+    return steps.drain();
+  }
+
+  /** Gives views the values that they had at `first`. */
+  #base(bases: readonly Base[]): void {
+    const { laggards, remove, views } = this.#options;
+    const failed = new Set<ShapeId>();
+    const based = new Set<ShapeId>();
+    for (const each of bases) {
+      const isNew = (view: ShapeId) => !this.#based.has(view) && laggards.gates.has(view);
+      const apply = (view: ShapeId, tuple: Uint8Array, count: number) => {
+        if (isNew(view) && !failed.has(view) && !views.apply(view, tuple, count)) failed.add(view);
+      };
+      for (const { view, seed } of each.views) {
+        based.add(view);
+        for (const [tuple, count] of seed) apply(view, tuple, count);
+      }
+      // What comes before what goes: a count is never less than none.
+      for (const isComing of [true, false]) {
+        for (const { tuple, count, views: ids } of each.deltas) {
+          if (count > 0 === isComing) for (const view of ids) apply(view, tuple, count);
+        }
+      }
+    }
+    for (const view of based) this.#based.add(view);
+    for (const view of failed) if (laggards.gates.has(view)) remove(view, NO_MEMORY);
+  }
+
+  // --- Rows --------------------------------------------------------------------------------------
+
+  /** Which rows say what the views have done up to the last cut, and between seed and `first`. */
+  #movedViews(walk: RestoredWalk, views: readonly PlacedView[], last: Mark): MovedViews {
+    const { laggards, remove, views: values } = this.#options;
+    const wanted = new WantedRows();
+    const { template } = views[0]!;
+    const until = walk.positionAt(views.reduce((mark, { place }) => Math.max(mark, place), last));
+    const touched = (view: ShapeId) =>
+      walk.transitions.touched(view, walk.positionAt(walk.first), until);
+    const state = { hasNull: (view: ShapeId) => values.hasNull(view) };
+    const kept = views.filter(({ view }) => {
+      // With another one's shapes it may have gone just now.
+      if (!laggards.gates.has(view)) return false;
+      const { subqueries } = template.template.where!;
+      const moves = movesOf(subqueries!, laggards.viewsOf(view), touched, state);
+      wanted.add(moves.ins);
+      wanted.add(moves.outs);
+      if (moves.isInexpressible) remove(view, INEXPRESSIBLE);
+      return !moves.isInexpressible;
+    });
+    return { template, views: kept, wanted };
+  }
+
+  #isFetched(moved: MovedViews, first: Mark, last: Mark): boolean {
+    if (moved.views.length === 0 || moved.wanted.isEmpty) return true;
+    const fetched = this.#fetched.get(moved.template.id);
+    if (fetched === undefined || !fetched.wanted.covers(moved.wanted)) return false;
+    const place = this.#placeOf(fetched.bounds, first);
+    return place !== undefined && place >= placeBehind(moved, last);
+  }
+
+  /** REQUIRES: `#isFetched`. */
+  #fetchedOf(moved: MovedViews, first: Mark, last: Mark): PlacedRows {
+    if (moved.wanted.isEmpty) return { rows: [], place: placeBehind(moved, last) };
+    const { bounds, rows } = this.#fetched.get(moved.template.id)!;
+    return { rows, place: this.#placeOf(bounds, first)! };
+  }
+
+  // --- The end -----------------------------------------------------------------------------------
+
+  #finish(
+    walk: RestoredWalk,
+    moved: ReadonlySet<ShapeId>,
+    shapes: readonly PlacedShape[],
+    cuts: readonly Mark[],
+  ): void {
+    const { laggards, remove, router, steps } = this.#options;
+    const { gates, tape } = laggards;
+    walk.forward((commit, { position, transitions }) => {
+      laggards.note(position, [tape.commitAt(commit).xid], transitions, moved.size > 0);
+    });
+    for (let mark = walk.first; mark <= walk.end; mark++) {
+      tape.anchorOf(mark).position = walk.positionAt(mark);
+    }
+    laggards.lastCommit.position = steps.position;
+    laggards.restoredAt = walk.end;
+    const last = cuts.at(-1) ?? walk.first;
+    for (const gate of [...gates.all()]) {
+      if (gate.state !== "restored" || !isView(laggards.templateOf(gate.id))) continue;
+      if (moved.has(gate.id)) moveTo(gate, last, walk.positionAt(last));
+      else laggards.release(gate);
+    }
+    for (const { gate, since, position } of shapes) moveTo(gate, since, walk.positionAt(position));
+    for (const view of walk.failed) if (router.isRouted(view)) remove(view, NO_MEMORY);
+  }
+}
+
+/** What a view had, or has to be given. */
+interface Base {
+  readonly views: readonly PlacedView[];
+  readonly deltas: readonly Delta[];
+}
+
+interface Found {
+  readonly bases: Base[];
+  readonly deltas: [Mark, readonly Delta[]][];
+}
+
+type FoundLayer =
+  (Found & { readonly moved: readonly ShapeId[] }) | { readonly wanting: readonly MovedViews[] };
+
+interface PlacedRows {
+  readonly rows: readonly FetchedRow[];
+  readonly place: Mark;
+}
+
+interface Way {
+  readonly template: MovingTemplate;
+  readonly ids: ReadonlySet<ShapeId>;
+  readonly fetched: PlacedRows;
+  readonly from: Mark;
+  readonly to: Mark;
+}
+
+const NO_MEMORY = "there is no memory for the values of a subquery";
+
+/** Places at which it matters what views were: to a shape, or to a view above with its seed. */
+function cutsOf(shapes: readonly PlacedShape[], views: readonly PlacedView[]): readonly Mark[] {
+  const nested = views.filter(({ template }) => layerOf(template.template) > 0);
+  const marks = [...shapes.map(({ position }) => position), ...nested.map(({ place }) => place)];
+  return [...new Set(marks)].sort((a, b) => a - b);
+}
+
+function moveTo(gate: Gate, since: Mark, position: ViewPosition): void {
+  gate.state = "moving";
+  gate.since = since;
+  gate.position = position;
+}
+
+function placeBehind({ views }: MovedViews, last: Mark): Mark {
+  return views.reduce((mark, { place }) => Math.max(mark, place), last);
+}
+
+/** By template, or by something else. */
+function groupsOf(
+  views: readonly PlacedView[],
+  keyOf: (view: PlacedView) => number = ({ template }) => template.id,
+): readonly (readonly PlacedView[])[] {
+  const groups = new Map<number, PlacedView[]>();
+  for (const one of views) {
+    const others = groups.get(keyOf(one));
+    if (others === undefined) groups.set(keyOf(one), [one]);
+    else others.push(one);
+  }
+  return [...groups.values()];
 }
 
 /** Views in the order in which they can be restored: those that stand on others after these. */
 function layersOf(placed: readonly PlacedView[]): readonly (readonly PlacedView[])[] {
-  const layers = new Map<number, PlacedView[]>();
-  for (const one of placed) {
-    const layer = layerOf(one.template.template);
-    const others = layers.get(layer);
-    if (others === undefined) layers.set(layer, [one]);
-    else others.push(one);
-  }
-  return [...layers].sort(([a], [b]) => a - b).map(([, layer]) => layer);
+  const groups = groupsOf(placed, ({ template }) => layerOf(template.template));
+  const numberOf = (group: readonly PlacedView[]) => layerOf(group[0]!.template.template);
+  return [...groups].sort((a, b) => numberOf(a) - numberOf(b));
 }
 
 /** 0 for a template without subqueries, otherwise one more than the deepest of them. */

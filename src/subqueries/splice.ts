@@ -53,7 +53,7 @@ export class Splice {
       const gate = gateOf(id);
       return gate === undefined || commit < gate.since ? undefined : both(gate.position);
     });
-    const anchor = tape.anchorOf(place);
+    const anchor = this.#anchorOf(place, batch);
     if (!isView(template)) {
       this.#appendEvents(batch, "move-out", anchor, gateOf);
       this.#appendEvents(batch, "move-in", anchor, gateOf);
@@ -63,6 +63,17 @@ export class Splice {
       const gate = gateOf(id);
       return gate === undefined || commit < gate.since ? undefined : both(until);
     });
+  }
+
+  /** An earlier process may have written behind the same commit. */
+  #anchorOf(place: Mark, { template, gates }: MoveBatch): TapedCommit {
+    const { isCurrent, log, tape } = this.#options;
+    const anchor = tape.anchorOf(place);
+    if (isView(template)) return anchor;
+    const restored = gates.filter((gate) => gate.isRestored && isCurrent(gate));
+    const ids = restored.map(({ id }) => id);
+    anchor.nextOp = Math.max(anchor.nextOp, log.nextOp(ids, anchor.lsn));
+    return anchor;
   }
 
   /** Plays to one shape what came behind its mark. */

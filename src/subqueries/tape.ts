@@ -131,16 +131,6 @@ export class Tape {
     }
   }
 
-  /** Commits from `from` on that have no position beyond `position` have that of the one before. */
-  carryPositions(from: Mark, position: ViewPosition): void {
-    let last = position;
-    for (let number = from; number < this.mark; number++) {
-      const commit = this.commitAt(number);
-      if (commit.position > last) last = commit.position;
-      commit.position = last;
-    }
-  }
-
   /** How many transactions behind a mark changed the table. */
   transactionsSince(relation: RelationId, mark: Mark): number {
     const changes = this.#tracks.get(relation)?.changes ?? [];
@@ -187,11 +177,23 @@ export class Tape {
 
   /** Changes of a table in commits from `from` to `to`, the latter not included. */
   *changes(relation: RelationId, from: Mark, to: Mark): Generator<TapedChange, void, void> {
-    const track = this.#tracks.get(relation);
-    if (track === undefined) return;
-    for (const change of track.changes) {
+    const changes = this.#tracks.get(relation)?.changes ?? [];
+    for (let index = indexOf(changes, from); index < changes.length; index++) {
+      const change = changes[index]!;
       if (change.commit >= to) return;
-      if (change.commit >= from) yield change;
+      yield change;
     }
   }
+}
+
+/** Of the first change in a commit from `mark` on. */
+function indexOf(changes: readonly TapedChange[], mark: Mark): number {
+  let low = 0;
+  let high = changes.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (changes[middle]!.commit < mark) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -3,7 +3,7 @@
  * catch up with. (The core has the same history, in a form that answers whether a value was in a
  * view; this one answers which values went in and out, and why.)
  *
- * Kept while shapes are gated, and no longer.
+ * Kept while shapes are gated, and no longer; `bytes` counts towards what may be kept for them.
  */
 
 import type { ShapeId } from "../model/ids.ts";
@@ -24,8 +24,17 @@ interface Logged {
   readonly transition: ViewTransition;
 }
 
+/** What an entry takes beside its texts: it, its transition and its place in a list; measured. */
+const ENTRY_BYTES = 400;
+
 export class TransitionLog {
   readonly #byView = new Map<ShapeId, Logged[]>();
+  #bytes = 0;
+
+  /** What it takes, about. */
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   add(
     position: ViewPosition,
@@ -38,6 +47,7 @@ export class TransitionLog {
       const list = this.#byView.get(transition.view);
       if (list === undefined) this.#byView.set(transition.view, [logged]);
       else list.push(logged);
+      this.#bytes += bytesOf(logged);
     }
   }
 
@@ -74,22 +84,38 @@ export class TransitionLog {
     return [...byValue.values()].filter(({ count }) => count % 2 === 1);
   }
 
+  /** Every value that entered or left the view behind `after`, up to `until`, each once. */
+  touched(view: ShapeId, after: ViewPosition, until: ViewPosition): readonly NetTransition[] {
+    const byValue = new Map<string, NetTransition>();
+    for (const { position, xids, transition } of this.#byView.get(view) ?? []) {
+      if (position <= after || position > until) continue;
+      byValue.set(keyOf(transition), { transition, xids });
+    }
+    return [...byValue.values()];
+  }
+
   /** Nobody asks for anything at or in front of this position any more; undefined: for nothing. */
   keepSince(position: ViewPosition | undefined): void {
     if (position === undefined) {
       this.#byView.clear();
+      this.#bytes = 0;
       return;
     }
     for (const [view, list] of this.#byView) {
       const kept = list.findIndex((logged) => logged.position > position);
-      if (kept < 0) this.#byView.delete(view);
-      else if (kept > 0) list.splice(0, kept);
+      if (kept < 0) this.forget(view);
+      else if (kept > 0) this.#subtract(list.splice(0, kept));
     }
   }
 
   /** The view is gone. */
   forget(view: ShapeId): void {
+    this.#subtract(this.#byView.get(view) ?? []);
     this.#byView.delete(view);
+  }
+
+  #subtract(gone: readonly Logged[]): void {
+    for (const logged of gone) this.#bytes -= bytesOf(logged);
   }
 
   get size(): number {
@@ -99,6 +125,25 @@ export class TransitionLog {
   }
 }
 
+/** What each view has done in one step. */
+export function netOfStep(
+  transitions: readonly ViewTransition[],
+  xids: readonly number[],
+): ReadonlyMap<ShapeId, readonly NetTransition[]> {
+  const byView = new Map<ShapeId, NetTransition[]>();
+  for (const transition of transitions) {
+    const list = byView.get(transition.view);
+    if (list === undefined) byView.set(transition.view, [{ transition, xids }]);
+    else list.push({ transition, xids });
+  }
+  return byView;
+}
+
 function keyOf(transition: ViewTransition): string {
   return transition.kind === "value" ? JSON.stringify(transition.values) : transition.kind;
+}
+
+function bytesOf({ transition }: Logged): number {
+  const texts = transition.kind === "value" ? transition.values : [];
+  return texts.reduce((sum, text) => sum + text.length, ENTRY_BYTES);
 }

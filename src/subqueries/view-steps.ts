@@ -40,6 +40,8 @@ export interface Step {
 export class ViewSteps {
   readonly #views: Views;
   #deltas: Delta[] = [];
+  /** Removed since the first of the deltas was gathered; another shape may have the id soon. */
+  readonly #removed = new Set<ShapeId>();
   #position: ViewPosition = VIEW_POSITION_ZERO;
 
   constructor(views: Views) {
@@ -85,6 +87,12 @@ export class ViewSteps {
   /** Forgets what was gathered: the transaction will be sent again. */
   rollback(): void {
     this.#deltas = [];
+    this.#removed.clear();
+  }
+
+  /** What was gathered for this view goes nowhere. */
+  forget(view: ShapeId): void {
+    if (!this.isEmpty) this.#removed.add(view);
   }
 
   /** Applies what was gathered. The views are at the next position then. */
@@ -93,16 +101,18 @@ export class ViewSteps {
     this.#deltas = [];
     this.#position = nextViewPosition(this.#position);
     const failed = new Set<ShapeId>();
+    const isDone = (view: ShapeId) => failed.has(view) || this.#removed.has(view);
     this.#views.beginStep(this.#position);
     // What comes first: so a value whose row was replaced does not leave in between.
     for (const isComing of [true, false]) {
       for (const { tuple, views, count } of deltas) {
         if (count > 0 !== isComing) continue;
         for (const view of views) {
-          if (!failed.has(view) && !this.#views.apply(view, tuple, count)) failed.add(view);
+          if (!isDone(view) && !this.#views.apply(view, tuple, count)) failed.add(view);
         }
       }
     }
+    this.#removed.clear();
     return { position: this.#position, transitions: this.#views.endStep(), failed };
   }
 }

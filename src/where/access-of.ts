@@ -56,6 +56,11 @@ export function equalityKindOf(type: string): EqualityKind | undefined {
   return EQUALITY[type];
 }
 
+/** The same for members of a subquery. Arrays cannot be any. */
+export function memberKindOf(type: string): EqualityKind | undefined {
+  return equalityKindOf(type.startsWith("enum ") && !type.endsWith("[]") ? "enum" : type);
+}
+
 const ORDER: Readonly<Record<string, OrderKind>> = {
   int2: "int",
   int4: "int",

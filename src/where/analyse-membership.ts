@@ -1,9 +1,8 @@
 /** `(a, b) IN (SELECT x, y FROM ...)`: both sides. The subselect is analysed by itself. */
 
 import type { ColumnRef, SubLink } from "@pgsql/types";
-import type { EqualityKind } from "../model/access-plan.ts";
 import { quoteTable, type Table, type TableColumn } from "../model/table.ts";
-import { equalityKindOf } from "./access-of.ts";
+import { memberKindOf } from "./access-of.ts";
 import { derive, refusal, type CollationState } from "./collation.ts";
 import { noSuchTable } from "./identifiers.ts";
 import type { Operand } from "./operand.ts";
@@ -90,7 +89,7 @@ function checkTypes(
   }
   for (const [place, { column, type }] of left.entries()) {
     const why =
-      keyKindOf(type) === undefined
+      memberKindOf(type) === undefined
         ? `its type ${isUntyped(type) ? type.slice(1, -1) : type} is not supported there`
         : refusal("equality", collationOf(column, right[place]!), scope.table);
     if (why === undefined) continue;
@@ -111,9 +110,4 @@ function collationOf(...columns: readonly TableColumn[]): CollationState | undef
       return isText ? { is: "implicit" as const, column } : undefined;
     }),
   );
-}
-
-/** Undefined: values of the type cannot be members. Arrays cannot. */
-export function keyKindOf(type: SqlType): EqualityKind | undefined {
-  return equalityKindOf(type.startsWith("enum ") && !type.endsWith("[]") ? "enum" : type);
 }

@@ -286,7 +286,9 @@ function overArray(
 function membership(scope: Scope, node: A_Expr, symbol: string): Operand {
   const { lexpr, rexpr, location } = node;
   const isNegated = symbol === "<>";
+  const readBefore = scope.reads.length;
   const left = scope.analyse(lexpr!);
+  const readOfLeft = scope.reads.slice(readBefore);
   const items = itemsOf(rexpr!);
   const members = items.map((item) => scope.analyse(item));
   const constants = members.filter(({ expression }, index) => {
@@ -309,6 +311,8 @@ function membership(scope: Scope, node: A_Expr, symbol: string): Operand {
     if (asArray && constants.includes(member)) continue;
     tests.push(binaryCall(scope, symbol, [left, member], location).expression);
   }
+  // Of the left side something is made for each test, and it need not be a constant every time.
+  if (tests.length > 1) scope.reads.push(...readOfLeft.map((read) => ({ ...read })));
   const expression: Expression =
     tests.length === 1 ? tests[0]! : { node: isNegated ? "and" : "or", args: tests };
   return boolean(expression, location, "IN");

@@ -8,17 +8,18 @@
  */
 
 import type { A_Const, BooleanTest, BoolExpr, ColumnRef, Node, NullTest } from "@pgsql/types";
-import type { Expression } from "../model/expression.ts";
+import type { Expression, ValueSource } from "../model/expression.ts";
 import type { Table } from "../model/table.ts";
 import { analyseArray, analyseSubscripts } from "./analyse-arrays.ts";
 import { analyseChoice, analyseFunction } from "./analyse-calls.ts";
 import { analyseCast, analyseCollate } from "./analyse-casts.ts";
 import { analyseMembership } from "./analyse-membership.ts";
 import { analyseOperator } from "./analyse-operators.ts";
+import { invalidWhere } from "./clause-error.ts";
 import { nodeName } from "./expression-names.ts";
 import type { Literal } from "./literals.ts";
 import { isUnknown, type Operand } from "./operand.ts";
-import { invalidWhere, type WhereClause } from "./parser.ts";
+import type { WhereClause } from "./parser.ts";
 import { checkReferences, columnIndexOf } from "./references.ts";
 import { Scope, type WhereFacts } from "./scope.ts";
 import { refuseBuriedMemberships, type FoundSubselect } from "./subselect.ts";
@@ -40,18 +41,16 @@ export function analyseWhere(
   refuseBuriedMemberships(clause);
   const scope = new Scope(clause.text, table, { parameters, literals }, facts, analyse);
   const { expression } = condition(scope, clause.expression, "WHERE");
-  const { parameterCount, literalCount, subselects } = scope;
-  return { expression, subselects, parameterCount, literalCount };
+  const { reads, subselects } = scope;
+  return { expression, subselects, reads };
 }
 
 export interface Analysis {
   readonly expression: Expression;
   /** Of the memberships in it, by their `dependency`. */
   readonly subselects: readonly FoundSubselect[];
-  /** How often the meaning asked for the value of a parameter. */
-  readonly parameterCount: number;
-  /** And of one of `literals`. */
-  readonly literalCount: number;
+  /** The parameters and literals whose values it asked for: see `Scope`. */
+  readonly reads: readonly ValueSource[];
 }
 
 /** Where a condition stands, which decides what is said when it is no boolean. */

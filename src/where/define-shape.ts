@@ -20,9 +20,11 @@ import { entriesSizeMax, withUnknownViews } from "./access-entries.ts";
 import { selectColumns, type ColumnList } from "./column-selection.ts";
 import { defineWhere, type DefinedWhere } from "./define-where.ts";
 import { areLiteralsTraced, DefinitionCache, isTraced, NO_TRACES } from "./definition-cache.ts";
+import type { ConstantSource } from "./lift.ts";
 import { liftLiterals, type LiftedText, type Literal } from "./literals.ts";
 import { readParameters } from "./parameters.ts";
 import { parseWhere } from "./parser.ts";
+import { hasLongPattern, PATTERN_LENGTH_MAX } from "./pattern-limit.ts";
 import type { WhereFacts } from "./scope.ts";
 import { templateText } from "./template-text.ts";
 
@@ -81,12 +83,36 @@ export function defineShape(
   };
   const traces = filter?.traces ?? NO_TRACES;
   const given = parameters?.length ?? 0;
-  if (isTraced(traces, given)) {
-    const isForm = lifted !== undefined && areLiteralsTraced(traces, given, literals.length);
-    const clause = isForm ? lifted.form : request.where;
-    definitions.add(table, keyOf(request, clause, facts, parameters), definition, traces.sources);
+  const { sources } = traces;
+  const add = (clause: KnownClause, sources: readonly ConstantSource[]) =>
+    definitions.add(table, keyOf(request, clause, facts, parameters), definition, sources);
+  if (!isTraced(traces, given)) {
+    add({ text: request.where, values: parameters }, withoutValues(sources, 0));
+  } else if (lifted !== undefined && areLiteralsTraced(traces, given, literals.length)) {
+    add({ form: lifted.form }, sources);
+  } else {
+    add({ text: request.where }, withoutValues(sources, given));
   }
   return definition;
+}
+
+/**
+ * A clause as it is known: by its form, as it is written, or with its parameters, if the template
+ * depends on them; who polls sends the same ones again. A client may write what looks like a form,
+ * and it is none.
+ */
+type KnownClause =
+  | { readonly form: string }
+  | { readonly text: string | undefined; readonly values?: readonly string[] | undefined };
+
+/** Leaves the first values as sources alone: the others are in the text that the clause has. */
+function withoutValues(
+  sources: readonly ConstantSource[],
+  first: number,
+): readonly ConstantSource[] {
+  return sources.map(({ value, type }) => {
+    return { type, value: value !== undefined && value.index < first ? value : undefined };
+  });
 }
 
 /** What a request says beside its text. Undefined parameters: they are in disorder. */
@@ -103,17 +129,19 @@ function findKnown(
   { parameters, lifted }: Said,
 ): ShapeDefinition | undefined {
   const values = parameters ?? [];
-  const find = (clause: string | undefined, given: readonly string[]) => {
+  const find = (clause: KnownClause, given: readonly string[]) => {
     const known = definitions.find(table, keyOf(request, clause, facts, parameters), given);
-    const isSame = known !== undefined && restsOn(known.template, facts.innerTables);
-    return isSame && isSmall(known.template.where, known.constants) ? known : undefined;
+    if (known === undefined || !restsOn(known.template, facts.innerTables)) return undefined;
+    const { where } = known.template;
+    // What is refused is analysed again, and says why.
+    return where === undefined || isAllowed(where, known.constants) ? known : undefined;
   };
   if (lifted !== undefined) {
     const texts = lifted.literals.map(({ text }) => text);
-    const known = find(lifted.form, [...values, ...texts]);
+    const known = find({ form: lifted.form }, [...values, ...texts]);
     if (known !== undefined) return known;
   }
-  return find(request.where, values);
+  return find({ text: request.where }, values) ?? find({ text: request.where, values }, []);
 }
 
 /** Whether its subselects are about these very tables. */
@@ -136,7 +164,7 @@ function numberedParameters({ where, params }: ShapeRequest): readonly string[] 
 /** All that decides on the template, except for values. */
 function keyOf(
   { columns, queryableColumns, replica, log }: ShapeRequest,
-  clause: string | undefined,
+  clause: KnownClause,
   { publishesGeneratedColumns, caseMapping }: WhereFacts,
   parameters: readonly string[] | undefined,
 ): string {
@@ -163,19 +191,22 @@ function readWhere(
   const parameters = readParameters(params);
   const defined = defineWhere(clause, table, { parameters, literals }, facts);
   const { lifted } = defined;
-  if (lifted !== undefined && !isSmall(lifted.where, lifted.constants)) {
+  if (lifted === undefined || isAllowed(lifted.where, lifted.constants)) return defined;
+  if (!isSmall(lifted.where, lifted.constants)) {
     const limit = `bigger than maximum size of ${CONSTANTS_SIZE_MAX} bytes`;
     const reason = `the constants are ${limit}, or a long list stands beside a long text`;
     throw new InvalidParameter("params", reason);
   }
-  return defined;
+  const limit = `more than ${PATTERN_LENGTH_MAX} characters`;
+  throw new InvalidParameter("where", `a LIKE pattern has ${limit}, and wildcards before its end`);
 }
 
-function isSmall(where: WhereTemplate | undefined, constants: Constants): boolean {
+function isAllowed(where: WhereTemplate, constants: Constants): boolean {
+  return isSmall(where, constants) && !hasLongPattern(where, constants);
+}
+
+function isSmall(where: WhereTemplate, constants: Constants): boolean {
   const size = constants.reduce((sum, constant) => sum + Buffer.byteLength(constant), 0);
   if (size > CONSTANTS_SIZE_MAX) return false;
-  return (
-    where === undefined ||
-    entriesSizeMax(where, withUnknownViews(where, constants)) <= ENTRIES_SIZE_MAX
-  );
+  return entriesSizeMax(where, withUnknownViews(where, constants)) <= ENTRIES_SIZE_MAX;
 }

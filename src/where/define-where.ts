@@ -6,11 +6,12 @@
 
 import type { Table } from "../model/table.ts";
 import { analyseWhere } from "./analyse.ts";
-import type { Traces } from "./definition-cache.ts";
+import { errorAt } from "./clause-error.ts";
+import { usedAgain, type Traces } from "./definition-cache.ts";
 import { resolveDependencies } from "./dependencies.ts";
 import { checkSize, expandLists } from "./disjunctive-form.ts";
 import { normalise } from "./normalise.ts";
-import { errorAt, type WhereClause } from "./parser.ts";
+import type { WhereClause } from "./parser.ts";
 import type { RequestValues, WhereFacts } from "./scope.ts";
 import type { FoundSubselect } from "./subselect.ts";
 import { liftWhere, type LiftedWhere } from "./where-template.ts";
@@ -39,10 +40,10 @@ export function defineWhere(
   const { parameters, literals } = values;
   const analysis = analyseWhere(clause, table, parameters, facts, literals);
   const { expression, subselects } = analysis;
-  let { parameterCount, literalCount } = analysis;
+  let { reads } = analysis;
   if (subselects.length === 0) {
     const lifted = liftWhere(normalise(expression, facts), table);
-    return { lifted, traces: { sources: lifted?.sources ?? [], parameterCount, literalCount } };
+    return { lifted, traces: { sources: lifted?.sources ?? [], reads } };
   }
   const condition = normalise(expandLists(expression), facts);
   checkSize(condition);
@@ -51,18 +52,13 @@ export function defineWhere(
     if (subselect.where === undefined) return undefined;
     const inner = { text: clause.text, expression: subselect.where };
     const { lifted, traces } = defineWhere(inner, subselect.table, values, facts, depth + 1);
-    parameterCount += traces.parameterCount;
-    literalCount += traces.literalCount;
+    reads = [...reads, ...traces.reads];
     return lifted;
   };
   const resolved = resolveDependencies(clause.text, table, condition, subselects, define);
-  if (resolved.dependsOnValues) {
-    // One that is never traced.
-    literalCount += 1;
-    if (parameterCount > 0) parameterCount += 1;
-  }
+  if (resolved.dependsOnValues) reads = usedAgain(reads);
   const lifted = liftWhole(resolved, table);
-  return { lifted, traces: { sources: lifted?.sources ?? [], parameterCount, literalCount } };
+  return { lifted, traces: { sources: lifted?.sources ?? [], reads } };
 }
 
 /** The constants of subselects stand behind those of the clause itself. */

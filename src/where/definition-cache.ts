@@ -5,13 +5,14 @@
  *     table ── columns, modes, clause, number of parameters ── template, sources of its constants
  *
  * A clause is known by its form (`literals.ts`) where the template is the same for all literals of
- * it, otherwise as it is written. Kept are only clauses whose template is the same for all values
- * of the parameters. Whether a text is a value of a type is asked anew for each: if it is not, the
- * clause is analysed again, and says so.
+ * it, otherwise as it is written; and with the values of its parameters where its template is not
+ * the same for all of these. Whether a text is a value of a type is asked anew for each: if it is
+ * not, the clause is analysed again, and says so.
  */
 
 import type { Constants, ShapeDefinition, ShapeTemplate } from "../model/shape-definition.ts";
 import type { Table } from "../model/table.ts";
+import type { ValueSource } from "../model/expression.ts";
 import type { ConstantSource } from "./lift.ts";
 import { typeNamed } from "./type-table.ts";
 import { EvaluationError } from "./values/errors.ts";
@@ -30,31 +31,38 @@ interface Known {
 /** What is known of a clause when it has been analysed. */
 export interface Traces {
   readonly sources: readonly ConstantSource[];
-  /** How often the meaning of the clause asked for the value of a parameter. */
-  readonly parameterCount: number;
-  /** And for that of a literal. */
-  readonly literalCount: number;
+  /** What its meaning has asked for, an object for each time: see `Scope`. */
+  readonly reads: readonly ValueSource[];
 }
 
-export const NO_TRACES: Traces = { sources: [], parameterCount: 0, literalCount: 0 };
+export const NO_TRACES: Traces = { sources: [], reads: [] };
 
-/** Whether the template is the same for all values of the parameters. */
-export function isTraced({ sources, parameterCount }: Traces, given: number): boolean {
-  return indexesIn(sources).filter((index) => index < given).length === parameterCount;
+/** Whether the template is the same for all values of the parameters, `given` of them. */
+export function isTraced(traces: Traces, given: number): boolean {
+  return haveBecomeConstants(traces, (index) => index < given);
 }
 
 /** And whether it is for all literals: each has become a constant, and had no other effect. */
-export function areLiteralsTraced(
-  { sources, literalCount }: Traces,
-  given: number,
-  literals: number,
-): boolean {
-  const traced = indexesIn(sources).filter((index) => index >= given);
-  return traced.length === literalCount && new Set(traced).size === literals;
+export function areLiteralsTraced(traces: Traces, given: number, literals: number): boolean {
+  const isLiteral = (index: number) => index >= given;
+  const read = new Set(traces.reads.map(({ index }) => index).filter(isLiteral));
+  return read.size === literals && haveBecomeConstants(traces, isLiteral);
 }
 
-function indexesIn(sources: readonly ConstantSource[]): readonly number[] {
-  return sources.flatMap(({ value }) => (value === undefined ? [] : [value.index]));
+/** Reads of which something else was made too than the constants that have them as sources. */
+export function usedAgain(reads: readonly ValueSource[]): readonly ValueSource[] {
+  return [...reads, ...reads.map((read) => ({ ...read }))];
+}
+
+/** Whether each read is the source of one constant, hence was used for nothing else. */
+function haveBecomeConstants(
+  { sources, reads }: Traces,
+  isMeant: (index: number) => boolean,
+): boolean {
+  const constants = sources.flatMap(({ value }) => value ?? []);
+  return reads.every((read) => {
+    return !isMeant(read.index) || constants.filter((source) => source === read).length === 1;
+  });
 }
 
 export class DefinitionCache {
@@ -72,7 +80,7 @@ export class DefinitionCache {
     return constants === undefined ? undefined : { template: found.template, constants };
   }
 
-  /** REQUIRES: the template is the same for all values that `find` will be given. */
+  /** REQUIRES: the template is the same for all values that `find` will be given with this key. */
   add(
     table: Table,
     key: string,
@@ -98,11 +106,10 @@ function constantsOf(
   try {
     return constants.map((text, index) => {
       const { value, type } = sources[index]!;
-      const given = value === undefined ? undefined : values[value.index];
-      // A clause that is known as it is written has its literals in it.
-      if (given === undefined) return text;
+      if (value === undefined) return text;
+      const given = values[value.index]!;
       const { format, parse } = typeNamed(type);
-      return format(parse(value?.sign === "-" ? `-${given}` : given));
+      return format(parse(value.sign === "-" ? `-${given}` : given));
     });
   } catch (error) {
     if (error instanceof EvaluationError) return undefined;

@@ -18,8 +18,8 @@ import {
 } from "../model/expression.ts";
 import type { Constants, SubselectTemplate } from "../model/shape-definition.ts";
 import { keyColumnsOf, type Table } from "../model/table.ts";
+import { errorAt, invalidWhere } from "./clause-error.ts";
 import type { ConstantSource } from "./lift.ts";
-import { errorAt, invalidWhere } from "./parser.ts";
 import type { FoundSubselect } from "./subselect.ts";
 import { templateText } from "./template-text.ts";
 import type { LiftedWhere } from "./where-template.ts";

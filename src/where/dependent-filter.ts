@@ -8,7 +8,8 @@
  *     a IN view        it is a member
  *     a NOT IN view    the view is empty; or it is no member, a is not NULL and no NULL is there
  *
- * A condition that stands in several disjuncts is evaluated once.
+ * A condition that stands in several disjuncts is evaluated once. Memberships come first: where
+ * they leave no disjunct, as for most shapes of a row that moves, nothing else is evaluated.
  */
 
 import type { EvaluationFacts } from "./evaluate.ts";
@@ -43,6 +44,10 @@ class CompiledFilter implements DependentFilter {
   readonly #frame: Frame = emptyFrame();
   /** By literal: the first one that says the same. */
   readonly #firsts: readonly number[];
+  readonly #memberships: readonly number[];
+  readonly #others: readonly number[];
+  /** Memberships among the literals of each disjunct. */
+  readonly #membershipsOf: readonly (readonly number[])[];
   #conditions: readonly (Compute | undefined)[] | undefined;
   /** By literal: the error that it raised of the row at hand. */
   readonly #failures: (EvaluationError | undefined)[];
@@ -53,6 +58,11 @@ class CompiledFilter implements DependentFilter {
     this.#facts = facts;
     this.#firsts = firstsOf(subqueries.literals);
     this.#failures = subqueries.literals.map(() => undefined);
+    const isMembership = (index: number) => subqueries.literals[index]!.is === "membership";
+    const indexes = [...subqueries.literals.keys()];
+    this.#memberships = indexes.filter(isMembership);
+    this.#others = indexes.filter((index) => !isMembership(index));
+    this.#membershipsOf = subqueries.disjuncts.map((literals) => literals.filter(isMembership));
   }
 
   judge(
@@ -67,13 +77,31 @@ class CompiledFilter implements DependentFilter {
       for (const column of this.columns) frame.decoded[column] = undefined;
     }
     frame.constants = constants;
-    const { literals } = this.#subqueries;
-    for (const [index, literal] of literals.entries()) {
-      const first = this.#firsts[index]!;
-      if (first === index) active[index] = this.#test(literal, index, membership);
-      else active[index] = active[first]!;
-    }
+    for (const index of this.#memberships) this.#judgeLiteral(index, membership, active);
+    if (!this.#mayBeIn(active)) return false;
+    for (const index of this.#others) this.#judgeLiteral(index, membership, active);
     return this.#isInSomeDisjunct(active);
+  }
+
+  #judgeLiteral(index: number, membership: MembershipOf, active: Uint8Array): void {
+    const first = this.#firsts[index]!;
+    active[index] =
+      first === index
+        ? this.#test(this.#subqueries.literals[index]!, index, membership)
+        : active[first]!;
+  }
+
+  /** Whether there is a disjunct of which no membership is known to be false. */
+  #mayBeIn(active: Uint8Array): boolean {
+    for (const memberships of this.#membershipsOf) {
+      let mayBe = true;
+      for (const literal of memberships) {
+        const first = this.#firsts[literal]!;
+        mayBe &&= active[literal] === TRUE || this.#failures[first] !== undefined;
+      }
+      if (mayBe) return true;
+    }
+    return false;
   }
 
   #test(literal: Literal, index: number, membership: MembershipOf): number {

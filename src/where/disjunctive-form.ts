@@ -8,9 +8,9 @@
  * right, so literals keep the order of the clause.
  */
 
+import { invalidWhere } from "./clause-error.ts";
 import { typeNamed } from "./type-table.ts";
 import type { Expression, QuantifiedNode } from "../model/expression.ts";
-import { invalidWhere } from "./parser.ts";
 import type { ArrayValue } from "./values/scalar-type.ts";
 
 /** Protocol 3.3. */

@@ -7,6 +7,7 @@ import type { Access } from "../model/access-plan.ts";
 import type {
   ExplainedLiteral,
   ExplainedSubqueries,
+  ExplainedView,
   Explanation,
   IndexUse,
   PartResult,
@@ -14,7 +15,7 @@ import type {
   ShapeClass,
 } from "../model/explanation.ts";
 import { membershipsOf, type Expression } from "../model/expression.ts";
-import type { RowReader } from "../model/row-filter.ts";
+import { MembershipBit, type RowReader } from "../model/row-filter.ts";
 import {
   sqlOf,
   whereSql,
@@ -26,15 +27,30 @@ import {
 import type { Literal } from "../model/subquery.ts";
 import { quoteIdentifier, quoteTable, type Table } from "../model/table.ts";
 import { accessEntries, withUnknownViews } from "./access-entries.ts";
+import { compileDependentFilter } from "./dependent-filter.ts";
 import { compile, emptyFrame, type EvaluationFacts } from "./evaluate.ts";
 import { toSql } from "./to-sql.ts";
 import { EvaluationError } from "./values/errors.ts";
 
-/** @param row values by the names of columns, as Postgres writes them; a missing one is NULL. */
+/** What the server keeps of a subselect. */
+export interface KnownView {
+  readonly summary: ExplainedView;
+  /** `MembershipBit`s of a left side, as of now. */
+  bitsOf(tuple: readonly (string | null)[]): number;
+}
+
+/** By dependency; undefined: nothing is kept of it. */
+export type KnownViews = readonly (KnownView | undefined)[];
+
+/**
+ * @param row values by the names of columns, as Postgres writes them; a missing one is NULL.
+ * @param views of the definition's subselects.
+ */
 export function explainShape(
   { template, constants }: ShapeDefinition,
   facts: EvaluationFacts,
   row?: Readonly<Record<string, string | null>>,
+  views: KnownViews = [],
 ): Explanation {
   const { table, where } = template;
   if (where === undefined) {
@@ -51,8 +67,10 @@ export function explainShape(
     indexes: indexesOf(where, constants, table),
     isExact,
     residual: isExact ? null : sql,
-    ...explainSubqueries(where, constants, table),
-    ...(row === undefined ? {} : { row: explainRow(where, constants, table, facts, row) }),
+    ...explainSubqueries(where, constants, table, views),
+    ...(row === undefined
+      ? {}
+      : { row: explainRow({ where, constants, table, facts, views }, row) }),
   };
 }
 
@@ -105,6 +123,7 @@ function explainSubqueries(
   where: WhereTemplate,
   constants: Constants,
   table: Table,
+  views: KnownViews,
 ): { readonly subqueries?: ExplainedSubqueries } {
   if (where.subqueries === undefined) return {};
   const { dependencies, literals, disjuncts } = where.subqueries;
@@ -116,8 +135,11 @@ function explainSubqueries(
       isProbed: isMembership && isProbed(where, literal.dependency, literal.columns),
     };
   });
-  const selects = dependencies.map((dependency) => selectSql(dependency, constants));
-  return { subqueries: { dependencies: selects, literals: explained, disjuncts } };
+  const kept = dependencies.map((dependency, index) => ({
+    select: selectSql(dependency, constants),
+    view: views[index]?.summary ?? null,
+  }));
+  return { subqueries: { dependencies: kept, literals: explained, disjuncts } };
 }
 
 function expressionOf(literal: Literal): Expression {
@@ -151,21 +173,60 @@ function quoted(text: string): string {
 
 // --- Rows ----------------------------------------------------------------------------------------
 
-function explainRow(
-  where: WhereTemplate,
-  constants: Constants,
-  table: Table,
-  facts: EvaluationFacts,
-  row: Readonly<Record<string, string | null>>,
-): RowExplanation {
+interface Asked {
+  readonly where: WhereTemplate;
+  readonly constants: Constants;
+  readonly table: Table;
+  readonly facts: EvaluationFacts;
+  readonly views: KnownViews;
+}
+
+function explainRow(asked: Asked, row: Readonly<Record<string, string | null>>): RowExplanation {
+  const { where, constants, table, facts } = asked;
   const reader: RowReader = { text: (column) => row[table.columns[column]!.name] ?? null };
   const { expression } = where;
+  const known = explainByViews(asked, reader);
+  if (known !== undefined) return known;
   const parts = expression.node === "and" ? expression.args : [expression];
   const explained = parts.map((part) => ({
     sql: partSql(part, where, table, constants),
     result: membershipsOf(part).length === 0 ? evaluate(part, reader, constants, facts) : UNKNOWN,
   }));
   return { matches: outcomeOf(explained.map(({ result }) => result)), parts: explained };
+}
+
+/** Undefined: there is no subselect, not all of them can be asked, or the row makes an error. */
+function explainByViews(
+  { where, constants, table, facts, views }: Asked,
+  row: RowReader,
+): RowExplanation | undefined {
+  const { subqueries } = where;
+  if (subqueries === undefined) return undefined;
+  const { dependencies, literals } = subqueries;
+  if (!dependencies.every((_, index) => views[index]?.summary.isReady === true)) return undefined;
+  const bitsOf = (index: number): number => {
+    const literal = literals[index]!;
+    if (literal.is === "condition") return 0;
+    const tuple = literal.columns.map((column) => row.text(column));
+    return leftBits(tuple) | views[literal.dependency]!.bitsOf(tuple);
+  };
+  const active = new Uint8Array(literals.length);
+  try {
+    const filter = compileDependentFilter(where, facts);
+    const matches = filter.judge(row, constants, bitsOf, active);
+    const parts = literals.map((literal, index) => ({
+      sql: partSql(expressionOf(literal), where, table, constants),
+      result: active[index] === 1 ? ("true" as const) : ("false" as const),
+    }));
+    return { matches, parts };
+  } catch (error) {
+    if (!(error instanceof EvaluationError)) throw error;
+    return undefined;
+  }
+}
+
+function leftBits(tuple: readonly (string | null)[]): number {
+  return tuple.includes(null) ? MembershipBit.LEFT_HAS_NULL : 0;
 }
 
 const UNKNOWN = "unknown";

@@ -10,15 +10,14 @@
  */
 
 import type { Node, SelectStmt } from "@pgsql/types";
-import { InvalidParameter } from "../lib/errors.ts";
+import type { InvalidParameter } from "../lib/errors.ts";
+import { invalidWhere, WRAPPER } from "./clause-error.ts";
 import { pgQuery, StatementTooComplex, type PgQuery, type Statement } from "./pg-query.ts";
 
 export interface WhereClause {
   readonly text: string;
   readonly expression: Node;
 }
-
-const WRAPPER = "SELECT 1 WHERE ";
 
 /** Protocol 3.3. In UTF-8. */
 const CLAUSE_SIZE_MAX = 65_536;
@@ -44,26 +43,6 @@ export function parseWhere(text: string, parser: PgQuery = pgQuery): WhereClause
     if (error instanceof StatementTooComplex) throw invalidWhere("WHERE clause is too complex");
     throw error;
   }
-}
-
-/**
- * An error in the meaning of the clause, located in the client's text.
- *
- * @param location of a node, in bytes of the wrapped text. Absent or negative where it has none.
- */
-export function errorAt(text: string, location: number | undefined, message: string): Error {
-  const size = Math.max(0, (location ?? 0) - WRAPPER.length);
-  const before = Buffer.from(text).subarray(0, size).toString();
-  return invalidWhere(`At location ${Array.from(before).length}: ${message}`);
-}
-
-/** Where the parser says something is that begins at `index` of a clause. */
-export function locationIn(text: string, index: number): number {
-  return WRAPPER.length + Buffer.byteLength(text.slice(0, index));
-}
-
-export function invalidWhere(message: string): InvalidParameter {
-  return new InvalidParameter("where", message);
 }
 
 function refuseTooLong(text: string): void {

@@ -6,7 +6,8 @@
 
 import type { ColumnRef, Node, SubLink } from "@pgsql/types";
 import type { Table } from "../model/table.ts";
-import { errorAt, type WhereClause } from "./parser.ts";
+import { errorAt } from "./clause-error.ts";
+import type { WhereClause } from "./parser.ts";
 
 /**
  * @throws {InvalidParameter} naming `where`: the first reference in the text that leads nowhere.

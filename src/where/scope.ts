@@ -12,13 +12,13 @@ import type { CaseMapping } from "../model/case-mapping.ts";
 import type { Expression, ValueSource } from "../model/expression.ts";
 import type { Table, TableColumn } from "../model/table.ts";
 import type { TimeZones } from "../model/time-zone.ts";
+import { errorAt, locationIn } from "./clause-error.ts";
 import { collationOfType } from "./collation.ts";
 import { pathway, type Pathway } from "./conversions.ts";
 import { evaluateConstant } from "./evaluate.ts";
 import type { Literal } from "./literals.ts";
 import { constantText, isUnknown, type Operand } from "./operand.ts";
 import type { CastContext, Operation } from "./operations/operation.ts";
-import { errorAt, locationIn } from "./parser.ts";
 import type { FoundSubselect } from "./subselect.ts";
 import { UNKNOWN, valueTypeOf, type SqlType } from "./sql-types.ts";
 import { inputTypeNamed, typeNamed } from "./type-table.ts";
@@ -58,10 +58,11 @@ export class Scope {
   /** By their places, as the parser tells them. */
   readonly #literals: ReadonlyMap<number, ValueSource>;
   readonly #analyse: (scope: Scope, node: Node) => Operand;
-  /** How often a parameter was read. */
-  parameterCount = 0;
-  /** How often one of the literals was. */
-  literalCount = 0;
+  /**
+   * The values that were asked for, an object for each time: what becomes of it, and nothing else,
+   * has it as its source. So whether it has become a constant can be told (`definition-cache.ts`).
+   */
+  readonly reads: ValueSource[] = [];
   readonly #parameterTypes = new Map<number, SqlType>();
 
   /**
@@ -101,15 +102,14 @@ export class Scope {
   }
 
   literal(text: string | null, type: SqlType, location: number | undefined): Operand {
-    const source = location === undefined ? undefined : this.#literals.get(location);
-    if (source !== undefined) this.literalCount += 1;
+    const place = location === undefined ? undefined : this.#literals.get(location);
+    const source = place === undefined ? undefined : this.#reading(place);
     const expression: Expression = { node: "value", type, text, ...traced(source) };
     return { type, expression, location, name: "constant" };
   }
 
   parameter(number: number, location: number | undefined): Operand {
-    this.parameterCount += 1;
-    const source = { index: number - 1 };
+    const source = this.#reading({ index: number - 1 });
     const text = this.#parameters[number - 1]!;
     const expression: Expression = { node: "value", type: UNKNOWN, text, source };
     const type = this.#parameterTypes.get(number);
@@ -175,13 +175,19 @@ export class Scope {
   ): void {
     if (checkConstants === undefined || this.facts.isForPostgres === true) return;
     // Other values may be refused, so a template is not made for them without looking.
-    if (args.some((arg) => arg.node === "value")) this.parameterCount += 1;
+    if (args.some((arg) => arg.node === "value")) this.reads.push(OF_NO_CONSTANT);
     try {
       checkConstants(args.map(constantOf), this.facts.timeZones);
     } catch (error) {
       if (!(error instanceof EvaluationError)) throw error;
       throw this.errorAt(location, error.message);
     }
+  }
+
+  #reading(source: ValueSource): ValueSource {
+    const read = { ...source };
+    this.reads.push(read);
+    return read;
   }
 
   #read(operand: Operand, type: SqlType, location: number | undefined): Operand {
@@ -229,6 +235,9 @@ export class Scope {
     }
   }
 }
+
+/** A parameter that was read and has become no constant. */
+const OF_NO_CONSTANT: ValueSource = { index: -1 };
 
 /** Conversions of a number in the clause that give what its text is in the other type. */
 const KEEPING: ReadonlySet<string> = new Set([

@@ -6,8 +6,9 @@
 import type { ColumnRef, Node, RangeVar, SelectStmt, SubLink } from "@pgsql/types";
 import { InvalidParameter } from "../lib/errors.ts";
 import type { Table } from "../model/table.ts";
+import { errorAt, invalidWhere } from "./clause-error.ts";
 import type { RelationName } from "./identifiers.ts";
-import { errorAt, invalidWhere, parseWhere, type WhereClause } from "./parser.ts";
+import { parseWhere, type WhereClause } from "./parser.ts";
 
 export interface Subselect {
   readonly from: RelationName;

@@ -14,7 +14,7 @@ import {
 } from "../model/shape-definition.ts";
 import type { Literal } from "../model/subquery.ts";
 import type { Table } from "../model/table.ts";
-import { keyKindOf } from "./analyse-membership.ts";
+import { memberKindOf } from "./access-of.ts";
 import { disjunctsOf } from "./disjunctive-form.ts";
 import { lift, type ConstantSource } from "./lift.ts";
 import { planAccess } from "./plan.ts";
@@ -72,7 +72,7 @@ function dependenciesOf(
   return subselects.map((template) => {
     const constantCount = constantCountOf(template.where);
     const kinds = template.projection.map((index) => {
-      const kind = keyKindOf(typeOfColumn(template.table.columns[index]!));
+      const kind = memberKindOf(typeOfColumn(template.table.columns[index]!));
       if (kind === undefined) throw new RangeError(`column ${index} cannot be selected`);
       return kind;
     });

@@ -1,8 +1,9 @@
 /**
  * Id sets against Set<number>.
  *
- * Goal: after any sequence of additions and removals of ids, and of runs of ids, a set holds what a
- * Set would hold, in ascending order, from any id on; a set that is emptied has left nothing.
+ * Goal: after any sequence of additions and removals of ids, one by one and many at once, a set
+ * holds what a Set would hold, in ascending order, from any id on; a set that is emptied has left
+ * nothing.
  *
  * Method: runs with a step of 1 become bitmaps, of 3 change between bitmap and list, of 1,000 need
  * gaps of two bytes and of 100,000 of three. Starting points are few, so that runs meet and
@@ -18,14 +19,14 @@ import { check } from "../support/property.ts";
 const ID_MAX = 0xaaaaaa;
 
 interface Operation {
-  type: "add" | "remove";
+  type: "add" | "remove" | "removeAll";
   first: number;
   step: number;
   count: number;
   isReversed: boolean;
 }
 
-const operation = (type: "add" | "remove"): fc.Arbitrary<Operation> =>
+const operation = (type: Operation["type"]): fc.Arbitrary<Operation> =>
   fc.record({
     type: fc.constant(type),
     first: fc.oneof(
@@ -39,7 +40,7 @@ const operation = (type: "add" | "remove"): fc.Arbitrary<Operation> =>
 const length = { maxLength: 14, size: "max" } as const;
 const operations = fc.oneof(
   fc.array(operation("add"), length),
-  fc.array(fc.oneof(operation("add"), operation("remove")), length),
+  fc.array(fc.oneof(operation("add"), operation("remove"), operation("removeAll")), length),
 );
 
 describe.each(builds)("id set, $name", (build) => {
@@ -52,7 +53,11 @@ describe.each(builds)("id set, $name", (build) => {
         let set = 0;
         const model = new Set<number>();
         for (const operation of operations) {
-          for (const id of idsOf(operation)) {
+          if (operation.type === "removeAll") {
+            set = removeAll(set, idsOf(operation), model, test);
+            assert.equal(exports.setCount(set), model.size);
+          }
+          for (const id of operation.type === "removeAll" ? [] : idsOf(operation)) {
             if (operation.type === "add") {
               set = exports.setAdd(set, id) >>> 0;
               assert.notEqual(set, 0);
@@ -118,6 +123,21 @@ describe.each(builds)("id set, $name", (build) => {
     assert.equal(exports.setLiveBytes(), 0);
   });
 
+  test("without memory to join blocks, a set of one id is still that id", () => {
+    for (const isAtOnce of [false, true]) {
+      const test = newCore(build, { memoryBytesMax: 256 * 65_536 });
+      const { exports } = test;
+      exports.storesCreate();
+      const ids = Array.from({ length: 129 }, (_, index) => 1 + index * 1000);
+      let set = ids.reduce((set, id) => exports.setAdd(set, id) >>> 0, 0);
+      while (exports.poolPagesOf(0) > 0) exports.poolAcquire(3, 1);
+      const model = new Set(ids);
+      if (isAtOnce) set = removeAll(set, ids.slice(1), model, test);
+      else for (const id of ids.slice(1)) set = exports.setRemove(set, id) >>> 0;
+      assert.equal(set, 1);
+    }
+  });
+
   test("an addition that is refused memory changes nothing", () => {
     const { exports } = newCore(build, { memoryBytesMax: 256 * 65_536 });
     exports.storesCreate();
@@ -129,6 +149,14 @@ describe.each(builds)("id set, $name", (build) => {
     exports.setVerify(0xaaaaac);
   });
 });
+
+/** Removes at once those that the set has. Returns the set. */
+function removeAll(set: number, ids: readonly number[], model: Set<number>, test: TestCore) {
+  const { core, exports } = test;
+  const present = ids.filter((id) => model.delete(id)).sort((a, b) => a - b);
+  core.words.set(present, core.exchange >>> 2);
+  return exports.setRemoveAll(set, core.exchange, present.length) >>> 0;
+}
 
 function idsOf({ first, step, count, isReversed }: Operation): number[] {
   const ids: number[] = [];

@@ -1,8 +1,9 @@
 /**
  * Leaf tables against a map from hash to payloads.
  *
- * Goal: a search yields every payload that was filed under the hash it seeks, and ends; what was
- * removed is not found; a table that is drained has the bytes that it began with.
+ * Goal: a search yields every payload that was filed under the hash it seeks, and ends; one from
+ * place to place says whether there is any; what was removed is not found; a table that is drained
+ * has the bytes that it began with.
  *
  * Method: the hash of a payload is made of its number, with first bits cleared in some runs, so
  * that one leaf takes everything and cannot split, and with few bits of tag in others, so that tags
@@ -61,7 +62,9 @@ describe.each(builds)("leaf table, $name", (build) => {
           exports.leafVerify(table);
         }
         for (let payload = 0; payload < SPACE; payload += 7) {
-          assert.equal(find(table, payload, exports), model.has(payload) ? 1 : 0);
+          const { isFound, count } = find(table, payload, exports);
+          assert.equal(isFound, model.has(payload));
+          assert.equal(exports.leafMayHave(table, payload), count === 0 ? 0 : 1);
         }
         for (const payload of model) assert.equal(exports.leafRemove(table, payload), 1);
         exports.leafVerify(table);
@@ -161,14 +164,20 @@ function apply(
   }
 }
 
-/** How often a payload is among the candidates of its own hash. */
-function find(table: number, payload: number, exports: TestingExports): number {
-  let found = 0;
+/** The candidates of a payload's own hash, and whether it is one of them. */
+function find(
+  table: number,
+  payload: number,
+  exports: TestingExports,
+): { readonly isFound: boolean; readonly count: number } {
+  const candidates: number[] = [];
   exports.leafSeek(table, payload);
   let candidate = exports.leafNext() >>> 0;
   while (candidate !== NONE) {
-    if (candidate === payload) found += 1;
+    candidates.push(candidate);
     candidate = exports.leafNext() >>> 0;
   }
-  return found;
+  const found = candidates.filter((each) => each === payload);
+  assert.ok(found.length <= 1);
+  return { isFound: found.length === 1, count: candidates.length };
 }

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { freePort } from "../support/child-server.ts";
 
-const CLI = new URL("../../dist/cli.js", import.meta.url).pathname;
+const CLI = new URL("../../dist/command/cli.js", import.meta.url).pathname;
 
 function run(environment: Record<string, string>, ...args: string[]) {
   return spawnSync(process.execPath, [CLI, ...args], {

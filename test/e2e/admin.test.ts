@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { afterAll, beforeAll, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { startServer, type LiveServer } from "../support/live-server.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 
@@ -134,4 +135,95 @@ test("a page cannot begin behind a shape that is not there", async () => {
   assert.equal((await get("/admin/shapes?after=x")).status, 400);
   assert.equal((await get("/admin/shapes?limit=0")).status, 400);
   assert.equal((await get("/admin/shapes?class=slow")).status, 400);
+});
+
+test("subselects are explained: what is kept of them, who shares it, what they say of a row", async () => {
+  await database.query(`
+    CREATE TABLE tenants (id int PRIMARY KEY, plan text);
+    INSERT INTO tenants VALUES (1, 'free'), (2, 'free'), (3, 'paid')`);
+  const free = "SELECT id FROM tenants WHERE plan = 'free'";
+  const ask = async (where: string, row: object) => {
+    const { status, body } = await explain({ table: "items", where, row });
+    assert.equal(status, 200, JSON.stringify(body));
+    return body as {
+      row: { matches: boolean | null; parts: { result: string }[] };
+      subqueries: { dependencies: { select: string; view: object | null }[] };
+    };
+  };
+  const where = `tenant IN (${free}) AND price > 5`;
+  const before = await ask(where, { tenant: 2, price: 6 });
+  assert.equal(before.subqueries.dependencies[0]!.view, null);
+  assert.equal(before.row.matches, null);
+
+  await create(where);
+  await create(`id = 7 OR tenant IN (${free})`);
+  const { subqueries, row } = await ask(where, { tenant: 2, price: 6 });
+  assert.deepEqual(subqueries.dependencies[0]!.view, {
+    ...{ valueCount: 2, hasNull: false, userCount: 2, isReady: true },
+  });
+  assert.match(subqueries.dependencies[0]!.select, /^SELECT "id" FROM "public"."tenants" WHERE/);
+  assert.equal(row.matches, true);
+  assert.equal((await ask(where, { tenant: 3, price: 6 })).row.matches, false);
+  assert.equal((await ask(where, { tenant: null, price: 6 })).row.matches, false);
+  const cheap = await ask(where, { tenant: 2, price: 4 });
+  assert.deepEqual(cheap.row, {
+    matches: false,
+    parts: cheap.row.parts.map((part, index) => ({ ...part, result: String(index === 0) })),
+  });
+
+  await database.query("UPDATE tenants SET plan = 'free' WHERE id = 3");
+  await eventually(async () => {
+    assert.equal((await ask(where, { tenant: 3, price: 6 })).row.matches, true);
+  });
+  // Under NOT IN it is the same view, and rows are not looked up in it.
+  const handle = await create(`tenant NOT IN (${free})`);
+  const { subqueries: negated } = await ask(`tenant NOT IN (${free})`, {});
+  assert.deepEqual(negated.dependencies[0]!.view, {
+    ...{ valueCount: 3, hasNull: false, userCount: 3, isReady: true },
+  });
+  const { shapes } = (await get("/admin/shapes?class=scan")).body as {
+    shapes: { handle: string; bytes: number }[];
+  };
+  assert.ok(shapes.find((shape) => shape.handle === handle)!.bytes > 28);
+});
+
+test("what is kept of subselects is in the memory report, once for all who share it", async () => {
+  await database.query("CREATE TABLE groups (id int PRIMARY KEY, kind int)");
+  await database.query("INSERT INTO groups SELECT n, n % 2 FROM generate_series(1, 100) n");
+  const report = async () => {
+    const { body } = await get("/admin/memory");
+    return (body as { subqueries: Record<string, number> }).subqueries;
+  };
+  const before = await eventually(async () => {
+    const quiet = await report();
+    assert.equal(quiet["shapesBehind"], 0);
+    return quiet;
+  });
+  for (let n = 1; n <= 5; n += 1) {
+    await create(`id > ${n} AND tenant IN (SELECT id FROM groups WHERE kind = 0)`);
+  }
+  const after = await report();
+  const difference = Object.fromEntries(
+    Object.entries(after).map(([name, value]) => [name, value - before[name]!]),
+  );
+  assert.deepEqual(difference, {
+    ...{ views: 1, viewUses: 5, dependentShapes: 5, distinctValues: 50 },
+    // Nobody is behind: nothing is kept of what was.
+    ...{ historyTransitions: 0, shapesBehind: 0, movesUnderWay: 0, moveQueries: 0, tapeBytes: 0 },
+  });
+
+  // While a table is locked rows cannot move in: its shapes are behind, and history is kept.
+  const locker = await database.connect();
+  await locker.query("BEGIN; LOCK items IN ACCESS EXCLUSIVE MODE");
+  await database.query("UPDATE groups SET kind = 0 WHERE id IN (1, 3, 5)");
+  await eventually(async () => {
+    const { shapesBehind, movesUnderWay, historyTransitions } = await report();
+    assert.deepEqual([shapesBehind, movesUnderWay, historyTransitions], [5, 1, 3]);
+  });
+  await locker.query("COMMIT");
+  await eventually(async () => {
+    const { distinctValues, movesUnderWay, shapesBehind } = await report();
+    assert.equal(distinctValues, after["distinctValues"]! + 3);
+    assert.deepEqual([shapesBehind, movesUnderWay], [0, 0]);
+  });
 });

@@ -5,13 +5,9 @@
 
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import {
-  makeTemporaryDirectory,
-  type TemporaryDirectory,
-} from "../../src/storage/temporary-directory.ts";
 import { eventually } from "../support/eventually.ts";
-import { startServer, type LiveServer } from "../support/live-server.ts";
-import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import type { TestDatabase } from "../support/postgres.ts";
+import { RestartableServer } from "../support/restartable-server.ts";
 
 interface Message {
   readonly key?: string;
@@ -19,26 +15,21 @@ interface Message {
   readonly headers: Readonly<Record<string, unknown>>;
 }
 
+let server: RestartableServer;
 let database: TestDatabase;
-let directory: TemporaryDirectory;
-let server: LiveServer;
 
 beforeEach(async () => {
-  database = await createTestDatabase();
-  directory = makeTemporaryDirectory();
-  await database.query(`
+  server = await RestartableServer.start(`
     CREATE TABLE projects (id int PRIMARY KEY, owner text, is_active bool);
     CREATE TABLE issues (id int PRIMARY KEY, project int, title text, is_public bool);
     INSERT INTO projects VALUES (1, 'ann', true), (2, 'bob', true), (3, 'ann', false);
     INSERT INTO issues VALUES (1, 1, 'one', false), (2, 2, 'two', false), (3, 3, 'three', true),
                               (4, NULL, 'four', false)`);
-  server = await startServer(database, {}, directory.path);
+  database = server.database;
 });
 
 afterEach(async () => {
-  await server.stop();
-  directory.remove();
-  await database.dispose();
+  await server.dispose();
 });
 
 /** One log, read from its beginning. */
@@ -62,7 +53,7 @@ class Reader {
         offset: this.#offset,
         ...(this.handle === "" ? {} : { handle: this.handle }),
       });
-      const response = await fetch(`${server.shapeUrl}?${query}`);
+      const response = await fetch(`${server.url}/v1/shape?${query}`);
       expect(response.status, await response.clone().text()).toBe(200);
       this.handle = response.headers.get("electric-handle")!;
       this.#offset = response.headers.get("electric-offset")!;
@@ -173,11 +164,11 @@ test("a shape outlives a restart, and is told what its subquery did meanwhile", 
   const reader = new Reader("project IN (SELECT id FROM projects WHERE owner = 'ann')");
   await reader.next(3);
   const { handle } = reader;
-  await server.stop();
-  await database.query("UPDATE projects SET owner = 'ann' WHERE id = 2");
-  await database.query("UPDATE projects SET owner = 'bob' WHERE id = 1");
-  await database.query("INSERT INTO issues VALUES (5, 3, 'five', false)");
-  server = await startServer(database, {}, directory.path);
+  await server.restart(async () => {
+    await database.query("UPDATE projects SET owner = 'ann' WHERE id = 2");
+    await database.query("UPDATE projects SET owner = 'bob' WHERE id = 1");
+    await database.query("INSERT INTO issues VALUES (5, 3, 'five', false)");
+  });
   const messages = await reader.next(5);
   expect(reader.handle).toBe(handle);
   const events = messages.map(({ headers }) => headers["event"]).filter((e) => e !== undefined);
@@ -193,7 +184,7 @@ test("one query serves all shapes that wait for the same values", async () => {
     return new Reader(`id > ${-n} AND project IN (SELECT id FROM projects WHERE owner = 'ann')`);
   });
   for (const reader of readers) await reader.next(3);
-  const { moves } = server.service.pipeline!;
+  const { moves } = server.pipeline;
   const before = moves.figures.queries;
   await database.query("UPDATE projects SET owner = 'ann' WHERE id = 2");
   for (const reader of readers) {

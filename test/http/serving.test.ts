@@ -10,6 +10,7 @@
 import assert from "node:assert/strict";
 import type { LightMyRequestResponse } from "fastify";
 import { beforeEach, test } from "vitest";
+import { COMPRESSED_BYTES_MIN } from "../../src/http/limits.ts";
 import { LitzError } from "../../src/lib/errors.ts";
 import type { ShapeHandle } from "../../src/model/ids.ts";
 import type { Lsn } from "../../src/model/lsn.ts";
@@ -58,6 +59,22 @@ const bodyOf = (...messages: string[]): unknown => JSON.parse(`[${messages.join(
 async function waiting(): Promise<void> {
   while (fixture.service.waiterCount === 0) await sleep(1);
 }
+
+test("5.4: a short chunk goes out in one piece, byte for byte what it is when it is streamed", async () => {
+  const handle = await createShape();
+  fixture.service.commit(200n, "items", [{ id: "4" }, { id: "ü" }]);
+  const parameters = { handle, offset: "0_inf" };
+  const streamed = await get(parameters);
+  fixture.service.hasWholeChunks = true;
+  const whole = await get(parameters);
+  assert.equal(whole.body, streamed.body);
+  assert.deepEqual(relevantHeaders(whole), relevantHeaders(streamed));
+  assert.equal(whole.headers["content-length"], String(Buffer.byteLength(streamed.body)));
+  assert.equal(streamed.headers["content-length"], undefined);
+  fixture.service.commit(300n, "items", [{ id: "x".repeat(COMPRESSED_BYTES_MIN) }]);
+  const long = await get({ handle, offset: "200_2" }, { "accept-encoding": "gzip" });
+  assert.equal(long.headers["content-encoding"], "gzip");
+});
 
 test("5.4: -1 answers the first chunk of the snapshot and never up-to-date", async () => {
   const response = await get({ offset: "-1" });

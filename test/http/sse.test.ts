@@ -122,6 +122,25 @@ describe.each([
     await eventually(() => service.waiterCount === 0);
   });
 
+  test("behind a shape that is behind there is no place: it continues at what it has", async () => {
+    const served = await serve();
+    const { service } = served.fixture;
+    service.lastProcessedLsn = 400n as Lsn;
+    service.heldLsn = 199n as Lsn;
+    const client = await stream(served, "0_inf");
+    await client.until("\r\n\r\n");
+    await eventually(() => service.waiterCount === 1);
+    service.commit(200n, "items", [{ id: "4" }, { id: "5" }]);
+    await client.until('"control"');
+    assert.deepEqual(told(client.received), ["4", "5", "@200"]);
+    service.heldLsn = undefined;
+    service.lastProcessedLsn = 400n as Lsn;
+    service.commit(500n, "items", [{ id: "6" }]);
+    await eventually(() => told(client.received).length === 5);
+    assert.deepEqual(told(client.received).slice(3), ["6", "@501"]);
+    client.leave();
+  });
+
   test("what was there at the beginning is sent, and the stream stays open", async () => {
     const served = await serve({ messagesPerChunk: 2, messagesPerPage: 1 });
     const { service } = served.fixture;

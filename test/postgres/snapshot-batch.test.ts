@@ -77,7 +77,7 @@ async function read(
   await source.read(
     definition,
     placed,
-    (row) => void rows.push(Buffer.from(row).toString()),
+    (messages) => void rows.push(...Buffer.from(messages).toString().split(",\n")),
     signal,
   );
   return { bounds: bounds!, rows: rows.sort() };

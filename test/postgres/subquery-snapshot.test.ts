@@ -63,8 +63,8 @@ async function read(
   prefix: string,
 ): Promise<Message[]> {
   const rows: Message[] = [];
-  const take = (row: Uint8Array) =>
-    void rows.push(JSON.parse(Buffer.from(row).toString()) as Message);
+  const take = (messages: Uint8Array) =>
+    void rows.push(...(JSON.parse(`[${Buffer.from(messages).toString()}]`) as Message[]));
   await source.read(definition, () => undefined, take, new AbortController().signal, prefix);
   return rows.sort((a, b) => Number(a.value.id) - Number(b.value.id));
 }

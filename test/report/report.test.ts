@@ -15,7 +15,7 @@ import { parseDocument, type ReportDocument } from "../../src/report/document.ts
 import { ENGINE_NAMES } from "../../src/report/workload.ts";
 import { WORKLOADS } from "../../src/report/workloads.ts";
 
-const CLI = new URL("../../dist/cli.js", import.meta.url).pathname;
+const CLI = new URL("../../dist/command/cli.js", import.meta.url).pathname;
 const SIZES = [40, 300];
 /** One that looks shapes up and one with turns; the others are run in `workloads.test.ts`. */
 const NAMES = ["equality", "churn"];

@@ -93,6 +93,22 @@ describe.each([
     await expectKept(harness, [[keys[1], EARLY]]);
   });
 
+  test("several take effect as one, though nothing else was written", async () => {
+    const { harness, keys, store } = await twoShapes();
+    await write(harness, 8n, keys);
+    store.recordBehind([keys[0]], EARLY);
+    store.recordBehind([keys[1]], LATE);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.deepEqual(await recordedIn(copyOf(harness.directory), options), new Map());
+    store.commit(16n as Lsn);
+    await store.flushed();
+    assert.equal(store.position, 16n);
+    await expectKept(harness, [
+      [keys[0], EARLY],
+      [keys[1], LATE],
+    ]);
+  });
+
   test("it is not there before the transaction with which it was recorded", async () => {
     const { harness, keys, store } = await twoShapes();
     await write(harness, 8n, keys);

@@ -13,6 +13,7 @@ import { StoreCorrupt, StoreFailed } from "../../src/storage/errors.ts";
 import { readFrame } from "../../src/storage/frame-reader.ts";
 import { SEGMENT_HEADER_SIZE } from "../../src/storage/segment-format.ts";
 import { ForgetfulFiles } from "../support/forgetful-files.ts";
+import { withResolvers } from "../support/with-resolvers.ts";
 import {
   appendTo,
   bodyOf,
@@ -44,12 +45,6 @@ async function crashed(
     await harness.store.flushed();
   }
   return { directory: copyOf(harness.directory), key, harness };
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => undefined;
-  const promise = new Promise<void>((settle) => (resolve = settle));
-  return { promise, resolve };
 }
 
 function segmentsOf(directory: string): string[] {
@@ -204,7 +199,7 @@ test("a rollback that is not durable takes no seq from what comes after the cras
     appendTo(to, lsn, 0, bodyOf("k", lsn, 0), [key]);
   append(harness, 8n);
   store.commit(8n as Lsn);
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  while (files.syncsWaiting === 0) await new Promise((resolve) => setImmediate(resolve));
   // While that is being synced: a transaction, and one that is taken back.
   append(harness, 16n);
   store.commit(16n as Lsn);

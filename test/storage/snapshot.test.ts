@@ -87,13 +87,18 @@ for (const [name, sizes] of CASES) {
       const rows = rowsOf(sizes);
       const key = await createShape(harness, rows);
       await assertChunks(harness, key, rows);
+      // As a batch of snapshots hands them over.
+      const together = await createShape(harness, rows.length === 0 ? [] : [rows.join(",\n")]);
+      await assertChunks(harness, together, rows);
       // Chunks stay what they were when the threshold changes.
       for (const chunkBytesThreshold of [THRESHOLD, 50, 10_000]) {
         await harness.store.close();
         harness = await startStore(directory, { ...options, chunkBytesThreshold });
         await assertChunks(harness, key, rows);
+        await assertChunks(harness, together, rows);
       }
       await harness.store.removeShape(key);
+      await harness.store.removeShape(together);
       assert.deepEqual(readdirSync(join(directory, "snapshots")), []);
       await harness.store.close();
     });
@@ -175,7 +180,7 @@ test("waiting for a snapshot ends when the reader gives up", async () => {
   const record = { key, hash: 1, template: "t", constants: new Uint8Array(0) };
   await store.createShape(record, giveSlot(harness, key));
   const controller = new AbortController();
-  const waiting = assert.rejects(logOf(harness, key).readChunk(BEFORE_ALL, controller.signal));
+  const waiting = assert.rejects(logOf(harness, key).readChunk(BEFORE_ALL, controller));
   controller.abort();
   await waiting;
   await store.close();

@@ -59,11 +59,10 @@ export interface OracleOptions {
 /** Of one template: so that a move concerns several shapes, and one query serves them. */
 const SHAPES_PER_PATTERN = 4;
 const SESSIONS = 3;
-const LOG_LINES_SHOWN = 20;
+const LOG_LINES_SHOWN = 60;
 /** What this server does not take, and says so. */
 const REFUSALS = /positive and negative polarity|too complex for DNF|NOT NULL on both sides/;
 const NULL_UNDER_NOT_IN = /NULL .* under NOT IN/;
-const CHANGED_WHILE_DOWN = /changed while the server was down/;
 
 export class OracleRun {
   readonly #options: OracleOptions;
@@ -78,8 +77,6 @@ export class OracleRun {
   #patternUses = 0;
   #writer: OracleWriter | undefined;
   #checker: pg.Client | undefined;
-  /** Then shapes may go that stand on views which stand on others, a little later. */
-  #hasRestarted = false;
   readonly counts = { shapes: 0, refused: 0, lost: 0, disturbances: 0, rowsCompared: 0 };
 
   constructor(options: OracleOptions) {
@@ -147,7 +144,6 @@ export class OracleRun {
       const { history } = this.#writer!;
       history.push("-- a disturbance begins");
       const disturbance = await server.disturb(random);
-      this.#hasRestarted ||= disturbance === "restart";
       history.push(`-- ${disturbance}`);
     } else if (random() < 0.5) {
       // A snapshot in the middle of it all.
@@ -210,15 +206,9 @@ export class OracleRun {
     for (const handle of lostHandles.splice(0)) {
       const reason = server.removals.get(handle);
       this.counts.lost += 1;
-      if (reason !== undefined && NULL_UNDER_NOT_IN.test(reason)) {
-        expect(request.where).toContain("NOT ");
-      } else if (reason === undefined && server.isKilled) {
-        // Its first rows were not complete when the server was killed.
-        expect(this.#hasRestarted).toBe(true);
-      } else {
-        expect(reason).toMatch(CHANGED_WHILE_DOWN);
-        expect(this.#hasRestarted).toBe(true);
-      }
+      // Of a process that was killed not every line arrives.
+      if (reason !== undefined || !server.isKilled) expect(reason).toMatch(NULL_UNDER_NOT_IN);
+      expect(request.where).toContain("NOT ");
     }
   }
 

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { settingsFor, type Settings } from "./live-server.ts";
 import type { TestDatabase } from "./postgres.ts";
 
-const CLI = new URL("../../dist/cli.js", import.meta.url).pathname;
+const CLI = new URL("../../dist/command/cli.js", import.meta.url).pathname;
 
 export interface ChildServer {
   readonly url: string;

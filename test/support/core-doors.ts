@@ -50,6 +50,7 @@ export interface TestingExports extends CoreExports {
   leafReplace(table: number, payload: number, newPayload: number): number;
   leafSeek(table: number, payload: number): void;
   leafNext(): number;
+  leafMayHave(table: number, payload: number): number;
   leafFindMany(table: number, first: number, count: number): number;
   leafCount(table: number): number;
   leafLiveBytes(table: number): number;
@@ -68,6 +69,7 @@ export interface TestingExports extends CoreExports {
 
   setAdd(set: number, id: number): number;
   setRemove(set: number, id: number): number;
+  setRemoveAll(set: number, ids: number, size: number): number;
   setHas(set: number, id: number): number;
   setCount(set: number): number;
   setFirst(set: number): number;

@@ -15,6 +15,8 @@ export class ForgetfulFiles implements Files {
   readonly #synced = new Map<string, number>();
   /** A sync waits for it first. */
   gate: Promise<void> = Promise.resolve();
+  /** How many wait for it now. */
+  syncsWaiting = 0;
   /** Fails with this on the next sync, and counts down to it. */
   syncFailure: { after: number; error: Error } | undefined;
 
@@ -39,7 +41,9 @@ export class ForgetfulFiles implements Files {
     if (this.syncFailure !== undefined && this.syncFailure.after-- <= 0) {
       throw this.syncFailure.error;
     }
+    this.syncsWaiting += 1;
     await this.gate;
+    this.syncsWaiting -= 1;
     await nodeFiles.sync(descriptor);
     if (path !== undefined) this.#synced.set(path, written!);
   }

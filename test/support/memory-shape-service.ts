@@ -30,7 +30,7 @@ import type {
   WaitOutcome,
   Watcher,
 } from "../../src/shapes/shape-service.ts";
-import type { LogChunk, ShapeLog } from "../../src/storage/storage.ts";
+import type { LogChunk, Patience, ShapeLog } from "../../src/storage/storage.ts";
 
 export type Row = Readonly<Record<string, string>>;
 
@@ -49,11 +49,15 @@ export class MemoryShapeService implements ShapeService {
   /** Whether its shapes can be read before it is active. */
   isRestored = false;
   lastProcessedLsn = 100n as Lsn;
+  /** Of every shape. */
+  heldLsn: Lsn | undefined = undefined;
   /** Thrown by whatever comes next, once. */
   nextFailure:
     { at: "define" | "create" | "snapshot" | "read" | "subset"; error: Error } | undefined;
   /** Snapshots that begin while this is set end when it is resolved. */
   snapshotGate: Promise<void> | undefined;
+  /** Whether what follows the snapshot is there in a single page. */
+  hasWholeChunks = false;
   /** Generators of pages that were started and not ended. */
   openGenerators = 0;
   readonly messagesPerChunk: number;
@@ -145,7 +149,8 @@ export class MemoryShapeService implements ShapeService {
     });
   }
 
-  defineSubset(_definition: ShapeDefinition, request: SubsetRequest): Subset {
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws rejects
+  async defineSubset(_definition: ShapeDefinition, request: SubsetRequest): Promise<Subset> {
     const { where, params, orderBy, limit, offset } = request;
     if (orderBy !== undefined && !/^\w+$/.test(orderBy)) {
       throw new InvalidParameter("order_by", `At location 0: unknown reference ${orderBy}`);
@@ -260,6 +265,10 @@ class MemoryShape implements ServedShape, ShapeLog {
     this.definition = definition;
   }
 
+  get heldLsn(): Lsn | undefined {
+    return this.#service.heldLsn;
+  }
+
   readonly wants = (row: Row): boolean => {
     const column = (JSON.parse(this.definition.template.text) as string[])[1]!;
     return column === "" || row[column] === this.definition.constants[0];
@@ -345,15 +354,15 @@ class MemoryShape implements ServedShape, ShapeLog {
     return this.#entries.at(-1)?.offset ?? SNAPSHOT_END;
   }
 
-  async readChunk(after: LogOffset, signal?: AbortSignal): Promise<LogChunk> {
+  async readChunk(after: LogOffset, patience?: Patience): Promise<LogChunk> {
     this.#service.fail("read");
     const size = this.#service.messagesPerChunk;
     if (after.tx < 0n) return this.#chunk(FIRST, false, () => this.#snapshotMessages(0));
     if (after.tx === 0n && after.op !== Infinity) {
       const index = after.op + 1;
       while (!this.#isSnapshotComplete && this.#snapshot.length < (index + 1) * size) {
-        signal?.throwIfAborted();
-        await this.#nextGrowth(signal);
+        patience?.signal.throwIfAborted();
+        await this.#nextGrowth(patience?.signal);
       }
       if (index * size < this.#snapshot.length) {
         return this.#chunk({ tx: 0n, op: index }, false, () => this.#snapshotMessages(index));
@@ -381,7 +390,9 @@ class MemoryShape implements ServedShape, ShapeLog {
     isEmpty = false,
   ): LogChunk {
     const pages = () => this.#service.pages(messages(), () => this.#throwFailure());
-    return { end, isUpToDate, isEmpty, pages };
+    const isWhole = this.#service.hasWholeChunks && !isEmpty && end.tx > 0n;
+    const page = isWhole ? Buffer.from([...(messages() as string[])].join(",\n")) : undefined;
+    return { end, isUpToDate, isEmpty, page, pages };
   }
 
   async *#snapshotMessages(chunk: number): AsyncGenerator<string, void, void> {

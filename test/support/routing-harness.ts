@@ -128,20 +128,8 @@ export class RoutingHarness {
     return this.router.findShape(this.#templates.get(template)!, encodeConstants(constants));
   }
 
-  /** Feeds bytes in one piece and runs them to their end. Traffic that is not WAL is an error. */
   route(bytes: Uint8Array): RoutedBody[] {
-    if (!this.router.receive(bytes)) throw new Error("out of memory budget");
-    const bodies: RoutedBody[] = [];
-    for (;;) {
-      const outcome = this.router.run();
-      bodies.push(...this.takeOutput());
-      if (outcome === RunOutcome.NEEDS_INPUT) return bodies;
-      if (outcome === RunOutcome.NEEDS_GROWTH) {
-        if (!this.router.grow()) throw new Error("out of memory budget");
-      } else if (outcome !== RunOutcome.COMMIT && outcome !== RunOutcome.OUTPUT_FULL) {
-        throw new Error(`unexpected outcome ${outcome}`);
-      }
-    }
+    return routeAll(this.router, bytes, () => this.takeOutput());
   }
 
   /** Checks every invariant; in the build with assertions a broken one is a trap. */
@@ -188,4 +176,24 @@ export function sorted<Body extends ModelBody>(bodies: readonly Body[]): Body[] 
 
 function withoutBit(word: number): number {
   return word & ~GATED_BIT;
+}
+
+/** Feeds bytes in one piece and runs them to their end. Traffic that is not WAL is an error. */
+export function routeAll<Output>(
+  router: Router,
+  bytes: Uint8Array,
+  takeOutput: () => readonly Output[],
+): Output[] {
+  if (!router.receive(bytes)) throw new Error("out of memory budget");
+  const outputs: Output[] = [];
+  for (;;) {
+    const outcome = router.run();
+    outputs.push(...takeOutput());
+    if (outcome === RunOutcome.NEEDS_INPUT) return outputs;
+    if (outcome === RunOutcome.NEEDS_GROWTH) {
+      if (!router.grow()) throw new Error("out of memory budget");
+    } else if (outcome !== RunOutcome.COMMIT && outcome !== RunOutcome.OUTPUT_FULL) {
+      throw new Error(`unexpected outcome ${outcome}`);
+    }
+  }
 }

@@ -13,10 +13,10 @@ import type { ViewPosition } from "../../src/model/view.ts";
 import type { Core, CoreOptions } from "../../src/router/core.ts";
 import type { RelationDescription, TemplateDescription } from "../../src/router/descriptions.ts";
 import { matchedShape, Router, type RouterOptions } from "../../src/router/router.ts";
-import { RunOutcome } from "../../src/router/run-outcome.ts";
 import { ShapeTable } from "../../src/router/shape-table.ts";
 import { Views } from "../../src/router/views.ts";
-import { makeCore } from "./routing-harness.ts";
+import { encodeTuple } from "../../src/subqueries/view-steps.ts";
+import { makeCore, routeAll } from "./routing-harness.ts";
 import type {
   Delivery,
   DependentShape,
@@ -153,7 +153,7 @@ export class SubqueryHarness {
       const place = tuples.findIndex((other) => other.every((text, n) => text === tuple[n]));
       if (!isNew && place < 0) continue;
       next.set(view, isNew ? [...tuples, tuple] : tuples.filter((_, n) => n !== place));
-      if (!this.views.apply(view, tupleOf(tuple), isNew ? 1 : -1)) throw new Error("refused");
+      if (!this.views.apply(view, encodeTuple(tuple), isNew ? 1 : -1)) throw new Error("refused");
     }
     this.views.endStep();
     this.states.push(next);
@@ -168,18 +168,7 @@ export class SubqueryHarness {
   }
 
   route(bytes: Uint8Array): Delivery[] {
-    if (!this.router.receive(bytes)) throw new Error("out of memory budget");
-    const deliveries: Delivery[] = [];
-    for (;;) {
-      const outcome = this.router.run();
-      deliveries.push(...this.takeOutput());
-      if (outcome === RunOutcome.NEEDS_INPUT) return deliveries;
-      if (outcome === RunOutcome.NEEDS_GROWTH) {
-        if (!this.router.grow()) throw new Error("out of memory budget");
-      } else if (outcome !== RunOutcome.COMMIT && outcome !== RunOutcome.OUTPUT_FULL) {
-        throw new Error(`unexpected outcome ${outcome}`);
-      }
-    }
+    return routeAll(this.router, bytes, () => this.takeOutput());
   }
 
   replay(
@@ -231,18 +220,6 @@ export class SubqueryHarness {
     return this.#testing.routerLeftovers() >>> 0;
   }
 }
-
-/** As `Views.apply` takes it. */
-function tupleOf(values: Tuple): Uint8Array {
-  const parts = values.flatMap((value) => {
-    const size = Buffer.alloc(4);
-    size.writeUInt32LE(value === null ? NULL_SIZE : Buffer.byteLength(value));
-    return [size, Buffer.from(value ?? "")];
-  });
-  return Buffer.concat(parts);
-}
-
-const NULL_SIZE = 0xffff_ffff;
 
 /** What a shape has in its plan: own constants in equalities, its views in subqueries. */
 export function entriesOf(

@@ -75,6 +75,20 @@ test("cycles are found, through types as well and in assembly too", () => {
   );
 });
 
+test("the parser is found on the way from the server, unless it is loaded later or for types", () => {
+  assertFinds(
+    rules.idleServersHaveNoParser,
+    {
+      "src/serve.ts": `import "./a.ts"; import type { B } from "./b.ts"; await import("./c.ts");`,
+      "src/a.ts": `import { parse } from "./where/pg-query.ts";`,
+      "src/b.ts": `import { parse } from "./where/pg-query.ts";`,
+      "src/c.ts": `import { parse } from "./where/pg-query.ts";`,
+      "src/where/pg-query.ts": ``,
+    },
+    ["src/a.ts:1: loads the parser with the server"],
+  );
+});
+
 test("a barrel is found, and the library's face is none", () => {
   assertFinds(
     rules.noBarrels,

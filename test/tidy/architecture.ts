@@ -101,6 +101,8 @@ const STOPWATCH = "src/report/measure.ts";
 /** A core of its own for each engine that is measured. */
 const MEASURED_CORE = "src/report/core-engine.ts";
 const PAGE_POOL = "assembly/page-pool.ts";
+const SERVER = "src/serve.ts";
+const PARSER = "src/where/pg-query.ts";
 
 export const importsFollowTheTable: Rule = (files) => {
   return files.filter(isSource).flatMap((file) => {
@@ -131,6 +133,24 @@ export const serversNeverLoadTheReport: Rule = (files) => {
     const specifier = node.moduleSpecifier.getText().slice(1, -1);
     return specifier.startsWith(".") && /(^|\/)report\//.test(specifier);
   });
+};
+
+/** A server that nobody has asked for anything has no parser in memory: 7 MiB. */
+export const idleServersHaveNoParser: Rule = (files) => {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const found: string[] = [];
+  const seen = new Set<string>();
+  const visit = (path: string): void => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    for (const { target, isTypeOnly, isLazy, line } of importsOf(byPath.get(path)!)) {
+      if (target === undefined || isTypeOnly || isLazy || !byPath.has(target)) continue;
+      if (target === PARSER) found.push(`${path}:${line}: loads the parser with the server`);
+      else visit(target);
+    }
+  };
+  visit(SERVER);
+  return found;
 };
 
 /** Types count: files that cannot be read one after the other are one file. */

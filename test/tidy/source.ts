@@ -18,6 +18,8 @@ export interface Import {
   readonly target: string | undefined;
   readonly isTypeOnly: boolean;
   readonly isReexport: boolean;
+  /** It is loaded when that line is run. */
+  readonly isLazy: boolean;
   readonly line: number;
 }
 
@@ -102,6 +104,7 @@ export function importsOf(file: SourceText): Import[] {
       target: targetOf(file, specifier.text),
       isTypeOnly,
       isReexport: ts.isExportDeclaration(node),
+      isLazy: ts.isCallExpression(node),
       line: lineOf(file, node),
     });
   };

@@ -110,6 +110,7 @@ const PRODUCTIONS: Partial<Record<SampleType, readonly string[]>> = {
     "{string} LIKE {pattern}",
     "{string} NOT ILIKE {pattern}",
     "{text} LIKE {text}",
+    "{parameter} IN ({text}, {varchar}) AND {text} LIKE {pattern}",
     "{text} ~~ {text}",
     "{array} @> {same}",
     "{array} <@ {same}",
@@ -207,6 +208,9 @@ const PRODUCTIONS: Partial<Record<SampleType, readonly string[]>> = {
   "numeric[]": ["ARRAY[{numeric}, {int4}]", "{int4[]}::numeric[]"],
 };
 
+/** Of the end of a text. */
+const PATTERN_TEXT_MAX = 40;
+
 export class ClauseGenerator {
   readonly #random: () => number;
   #parameters: string[] = [];
@@ -249,7 +253,9 @@ export class ClauseGenerator {
     if (roll < 0.35) return `${left} ${this.#pick(["=", "=", "<>"])} ${right()}`;
     if (roll < 0.55) return `${left} ${this.#pick(["<", "<=", ">", ">=", "!="])} ${right()}`;
     if (roll < 0.6) return `${right()} ${this.#pick(["<", "=", ">="])} ${left}`;
-    if (roll < 0.7) return `${left} ${this.#not()}IN (${this.#list(right)})`;
+    if (roll < 0.69) return `${left} ${this.#not()}IN (${this.#list(right)})`;
+    // A parameter that becomes a constant for each member, or none for a constant member.
+    if (roll < 0.71) return `${this.#parameterOf(type)} ${this.#not()}IN (${left}, ${right()})`;
     if (roll < 0.78) return `${left} ${this.#not()}BETWEEN ${right()} AND ${right()}`;
     if (roll < 0.8) return `${left} BETWEEN SYMMETRIC ${right()} AND ${right()}`;
     if (roll < 0.86) return `${left} IS ${this.#not()}DISTINCT FROM ${right()}`;
@@ -298,6 +304,7 @@ export class ClauseGenerator {
     return production.replaceAll(/\{([a-z0-9]+(?:\[\])?)\}/g, (_, name: string) => {
       if (name === "a") return "{a}";
       if (name === "pattern") return this.#pattern();
+      if (name === "parameter") return this.#parameterOf("text");
       if (name === "array") array = this.#pick(ARRAYS);
       if (name === "same" || name === "array") return this.#value(array!, depth);
       return this.#value(this.#typeFor(name), depth);
@@ -332,6 +339,10 @@ export class ClauseGenerator {
     return `${quote(this.#pick(SAMPLES[type]))}::${type}`;
   }
 
+  #parameterOf(type: SampleType): string {
+    return this.#parameter(this.#pick(SAMPLES[type]));
+  }
+
   #parameter(text: string): string {
     const count = this.#parameters.length;
     if (count > 0 && this.#random() < 0.1) return `$${1 + Math.floor(this.#random() * count)}`;
@@ -340,10 +351,30 @@ export class ClauseGenerator {
   }
 
   #pattern(): string {
+    const pattern = this.#random() < 0.5 ? this.#patternOfPieces() : this.#patternOfText();
+    return this.#random() < 0.5 ? quote(pattern) : this.#parameter(pattern);
+  }
+
+  #patternOfPieces(): string {
     const pieces = ["%", "_", "a", "b", "A", "\\%", "\\_", "é", "abc", "\n", "x", "Str"];
     const count = 1 + Math.floor(this.#random() * 4);
-    const pattern = Array.from({ length: count }, () => this.#pick(pieces)).join("");
-    return this.#random() < 0.5 ? quote(pattern) : this.#parameter(pattern);
+    return Array.from({ length: count }, () => this.#pick(pieces)).join("");
+  }
+
+  /** A part of a text, often with a wildcard or in another case: some row is like it. */
+  #patternOfText(): string {
+    const characters = Array.from(this.#pick(SAMPLES.text)).slice(-PATTERN_TEXT_MAX);
+    const from = Math.floor((this.#random() * characters.length) / 2);
+    const part = characters.slice(from, from + 2 + Math.floor(this.#random() * 12));
+    const pieces = part.map((character) => {
+      const roll = this.#random();
+      if (roll < 0.08) return this.#pick(["_", "%"]);
+      if (roll < 0.16) return character.toUpperCase();
+      if (roll < 0.24) return character.toLowerCase();
+      return /[%_\\]/.test(character) ? `\\${character}` : character;
+    });
+    const edges = ["", "%", "%", "%", "_", "%_"];
+    return [this.#pick(edges), ...pieces, this.#pick(edges)].join("");
   }
 }
 

@@ -17,7 +17,8 @@ import type { GeneratedClause } from "./clause-generator.ts";
 import { isCandidate } from "./plan-model.ts";
 import { SAMPLE_TABLE_SQL, sampleRows } from "./value-samples.ts";
 
-const ROW_COUNT = 48;
+/** As many as there are samples of a type, and some more. */
+const ROW_COUNT = 72;
 
 /** To us, what has no type at all is text, as upstream. */
 const TAKEN_FOR_TEXT = /^could not determine data type of parameter/;
@@ -40,7 +41,12 @@ interface Failure {
 }
 
 export type Outcome =
-  | { readonly is: "agreed"; readonly rowCount: number }
+  | {
+      readonly is: "agreed";
+      readonly definition: ShapeDefinition;
+      /** Ids of the rows that are selected. */
+      readonly ids: readonly string[];
+    }
   | { readonly is: "bothRefuse" }
   /** An error that Postgres raises for values, not for the clause. */
   | { readonly is: "onlyWeAnswer" }
@@ -59,11 +65,13 @@ export type Outcome =
     };
 
 export class Comparison {
+  readonly table: Table;
+  /** What a filter is compiled with. */
+  readonly facts: { readonly caseMapping: CaseMapping | undefined };
+  /** As Postgres sends them; the first column is their id. */
+  readonly rows: readonly (readonly (string | null)[])[];
   readonly #database: TestDatabase;
   readonly #client: pg.Client;
-  readonly #table: Table;
-  readonly #caseMapping: CaseMapping | undefined;
-  readonly #rows: readonly (readonly (string | null)[])[];
 
   static async open(random: () => number): Promise<Comparison> {
     const database = await createTestDatabase();
@@ -98,9 +106,9 @@ export class Comparison {
   ) {
     this.#database = database;
     this.#client = client;
-    this.#table = table;
-    this.#caseMapping = caseMapping;
-    this.#rows = rows;
+    this.table = table;
+    this.facts = { caseMapping };
+    this.rows = rows;
   }
 
   close(): Promise<void> {
@@ -142,23 +150,22 @@ export class Comparison {
     const planned = this.#plan(definition, ours);
     if (planned !== undefined) return differ("the plan", { ids: planned });
     if (ours.failed.size + writtenRows.failed.size > 0) return { is: "onlyTheyAnswer" };
-    return { is: "agreed", rowCount: expected.length };
+    return { is: "agreed", definition, ids: expected };
   }
 
   #define(where: string, parameters: readonly string[]): ShapeDefinition {
     const params = Object.fromEntries(parameters.map((text, index) => [String(index + 1), text]));
     const request = { where, params, columns: undefined, replica: "default", log: "full" } as const;
-    const facts = { publishesGeneratedColumns: false, caseMapping: this.#caseMapping };
-    return defineShape(this.#table, request, facts);
+    const facts = { ...this.facts, publishesGeneratedColumns: false };
+    return defineShape(this.table, request, facts);
   }
 
   #evaluate({ template: { where }, constants }: ShapeDefinition): RowAnswers {
-    const filter =
-      where === undefined ? undefined : compileFilter(where, { caseMapping: this.#caseMapping });
+    const filter = where === undefined ? undefined : compileFilter(where, this.facts);
     const selected: string[] = [];
     const failed = new Set<string>();
     let message: string | undefined;
-    for (const row of this.#rows) {
+    for (const row of this.rows) {
       try {
         const isMatch = filter?.matches({ text: (column) => row[column]! }, constants) ?? true;
         if (isMatch) selected.push(row[0]!);
@@ -177,7 +184,7 @@ export class Comparison {
     { selected, failed }: RowAnswers,
   ): string | undefined {
     if (where === undefined) return undefined;
-    const given = this.#rows.filter((row) => isCandidate(where, constants, row));
+    const given = this.rows.filter((row) => isCandidate(where, constants, row));
     const candidates = given.map(([id]) => id!).filter((id) => !failed.has(id));
     const isComplete = selected.every((id) => candidates.includes(id));
     const isRight = isComplete && (!where.plan.isExact || candidates.length === selected.length);
@@ -189,7 +196,7 @@ export class Comparison {
     if ("ids" in answer) return rowAnswersOf(answer.ids);
     const selected: string[] = [];
     const failed = new Set<string>();
-    for (const [id] of this.#rows) {
+    for (const [id] of this.rows) {
       // OFFSET keeps the planner from looking at other rows first.
       const row = `(SELECT * FROM things WHERE id = ${id!} OFFSET 0)`;
       const one = await this.#ask(where, values, row);

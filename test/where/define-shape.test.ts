@@ -154,6 +154,26 @@ describe("clauses", () => {
     assert.equal(define("name = $1", "é".repeat(32_768)).constants[0]!.length, 32_768);
     assert.throws(() => define("name = $1", "é".repeat(32_769)), /bigger than maximum size/);
   });
+
+  test("a LIKE pattern has a length, unless it is a prefix", () => {
+    const long = "a_".repeat(129);
+    const refusal = /a LIKE pattern has more than 256 characters, and wildcards before its end/;
+    for (const pattern of [long.slice(2), `${"x".repeat(1000)}%%`, `${"\\_".repeat(1000)}%`]) {
+      assert.deepEqual(define("name LIKE $1", pattern).constants, [pattern]);
+    }
+    for (const [clause, text] of [
+      ["name LIKE $1", long],
+      ["name NOT LIKE $1", long],
+      ["id = 1 OR NOT name LIKE $1", long],
+      ["name LIKE concat($1, name)", long],
+      ["name LIKE ANY ($1)", `{a,"${long}"}`],
+      ["name LIKE $1", `%${"x".repeat(256)}`],
+    ] as const) {
+      assert.throws(() => define(clause, text), refusal, clause);
+    }
+    define("name LIKE ANY ($1)", `{${"a_b,".repeat(100)}c}`);
+    define("name = $1", long);
+  });
 });
 
 const MUST_BE_BOOLEAN = "WHERE clause must return a boolean";

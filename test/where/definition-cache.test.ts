@@ -85,7 +85,40 @@ test.each([
   ],
   ["c_int8 = $1::int4", [["1"], ["2"]]],
   ["c_int4 = 1 + $1", [["1"], ["2"]]],
+  // Of one read become a constant and a comparison that is carried out.
+  ["$1 IN (c_int4, 5)", [["3"], ["5"]]],
+  ["$1 NOT IN (c_int4, 5)", [["3"], ["5"]]],
+  // Two constants of one read make up for none of another.
+  [
+    "$1 IN (c_text, c_varchar) AND c_text LIKE $2",
+    [
+      ["a", "b%"],
+      ["a", "zzz%"],
+    ],
+  ],
 ])("%s", (where, lists) => compare(where, lists));
+
+test("literals that are used more than once", () => {
+  const clause = (n: number) =>
+    `${n} BETWEEN $1 AND c_int4 AND 7 IN (c_int4, c_int8) AND $1 IN (c_int4, c_int8)`;
+  const table = { ...things };
+  for (const n of [5, 0, 5]) {
+    assert.deepEqual(define(table, clause(n), ["1"]), define({ ...things }, clause(n), ["1"]));
+  }
+});
+
+test("a clause that is written like a form is none", () => {
+  const table = { ...things };
+  define(table, "c_text = 'secret' AND c_int4 = $1", ["4"]);
+  define(table, "c_int4 = 42", []);
+  for (const [where, parameters] of [
+    ["c_text = \u0004 AND c_int4 = $1", ["4"]],
+    ["c_int4 = \u0001", []],
+  ] as const) {
+    const answer = define(table, where, parameters);
+    assert.ok(typeof answer === "string" && answer.includes("syntax error"), String(answer));
+  }
+});
 
 test("generated clauses", () => {
   const random = seededRandom("definition cache");

@@ -56,7 +56,7 @@ test(
         if (differences.length === DIFFERENCES_SHOWN) break;
       } else {
         counts[outcome.is] += 1;
-        if (outcome.is === "agreed" && outcome.rowCount > 0) counts.selecting += 1;
+        if (outcome.is === "agreed" && outcome.ids.length > 0) counts.selecting += 1;
         if (outcome.is === "weRefuse") {
           const reason = outcome.reason
             .replace(/At location \d+: /, "")

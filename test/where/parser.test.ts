@@ -10,7 +10,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { test } from "vitest";
 import { InvalidParameter, LitzError } from "../../src/lib/errors.ts";
-import { errorAt, parseWhere } from "../../src/where/parser.ts";
+import { errorAt } from "../../src/where/clause-error.ts";
+import { parseWhere } from "../../src/where/parser.ts";
 import { createModule, PgQuery, StatementTooComplex } from "../../src/where/pg-query.ts";
 import { check } from "../support/property.ts";
 

@@ -7,7 +7,8 @@ import type { Access, AccessEntry, EqualityKind } from "../../src/model/access-p
 import type { WhereTemplate } from "../../src/model/shape-definition.ts";
 import { accessEntries } from "../../src/where/access-entries.ts";
 import { typeNamed } from "../../src/where/type-table.ts";
-import type { ArrayValue, Json, Value } from "../../src/where/values/scalar-type.ts";
+import { readJson } from "../../src/where/values/json-text.ts";
+import type { ArrayValue, Value } from "../../src/where/values/scalar-type.ts";
 
 type Row = readonly (string | null)[];
 
@@ -39,7 +40,7 @@ function satisfies(access: Access, entry: AccessEntry, row: Row): boolean {
     }
     case "path": {
       const text = row[access.column] ?? null;
-      return text !== null && textAt(text, access.path) === valuesOf(entry)[0]!;
+      return text !== null && textsAt(text, access.path).includes(valuesOf(entry)[0]!);
     }
     case "subquery":
       throw new Error("a plan alone does not say what a view contains");
@@ -97,13 +98,17 @@ function isWithin(order: string, entry: AccessEntry, text: string | null): boole
   return isAbove && (upper === undefined || compare(upper.value) < (upper.isInclusive ? 1 : 0));
 }
 
-/** As `->` and `->>` find it. */
-function textAt(text: string, path: readonly string[]): string | null {
-  let json = typeNamed("jsonb").parse(text) as Json | undefined;
+/** What `->` and `->>` may find: where a key stands in an object twice, each of the two. */
+function textsAt(text: string, path: readonly string[]): readonly string[] {
+  let nodes = [readJson(text)];
   for (const key of path) {
-    if (json?.type === "object") json = json.members.get(key);
-    else return null;
+    nodes = nodes.flatMap((node) => {
+      if (node.type !== "object") return [];
+      return node.members.filter(([name]) => name === key).map(([, value]) => value);
+    });
   }
-  if (json === undefined || json.type === "null") return null;
-  return json.type === "string" ? json.value : typeNamed("jsonb").format(json);
+  return nodes.flatMap((node) => {
+    if (node.type === "null") return [];
+    return node.type === "string" ? node.value : text.slice(node.start, node.end);
+  });
 }

@@ -472,7 +472,9 @@ test("what becomes of subselects is explained", () => {
   const row = { org: "1", owner: "3" };
   const { subqueries, class: shapeClass, row: told } = explainShape(define(where), {}, row);
   assert.deepEqual(subqueries, {
-    dependencies: [`SELECT "id" FROM "public"."orgs" WHERE ("plan" = 'it''s'::text)`],
+    dependencies: [
+      { select: `SELECT "id" FROM "public"."orgs" WHERE ("plan" = 'it''s'::text)`, view: null },
+    ],
     literals: [
       { sql: told!.parts[0]!.sql, dependency: 0, isProbed: true },
       { sql: `("owner" = '3'::int4)`, dependency: null, isProbed: false },

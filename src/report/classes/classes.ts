@@ -5,18 +5,22 @@
  *     in-list      n IN (a, b, c)                   number of a shape's own slot, and two beside it
  *     range        n BETWEEN a AND b                half of a slot
  *     prefix       name LIKE 'word%'                the core checks the pattern
+ *     decimal      n BETWEEN 0.5 AND 9.5            numeric: codes are inexact, TypeScript compares
  *     residual     n = a AND note IS NULL           an equality, and TypeScript for the rest
+ *     null         note IS NULL OR n = a            a row with NULL is for all shapes
  *     elements     tags @> '{word}'
  *     path         document -> 'owner' ->> 'name' = 'word'
  *     ilike        name ILIKE '%WORD%'              no ordinary index: it tries every pattern
- *     mix          one of the six that are indexed after the other
+ *     mix          one of six after the other
  *
- * `IS NULL` alone has no constant, so there are no 100,000 different shapes of it to measure.
+ * `IS NULL` alone has no constant, so all who ask for it share a shape: `null` is the next to it.
  */
 
 import type { AccessPlan } from "../../model/access-plan.ts";
 import type { RowFilter } from "../../model/row-filter.ts";
+import { numericType } from "../../where/values/numeric.ts";
 import {
+  NullIndex,
   one,
   PatternList,
   PrefixIndex,
@@ -27,24 +31,16 @@ import {
 import type { ClauseSet, ClauseShape, ClauseTemplate } from "./clause-set.ts";
 import { COLUMN, EVENTS, NUMBERS_PER_SLOT, wordOf } from "./events.ts";
 
-export const INDEXED_CLASSES = [
-  "in-list",
-  "range",
-  "prefix",
-  "residual",
-  "elements",
-  "path",
-] as const;
-export const CLASS_NAMES = [...INDEXED_CLASSES, "ilike", "mix"] as const;
+const MIXED = ["in-list", "range", "prefix", "residual", "elements", "path"] as const;
+export const CLASS_NAMES = [...MIXED, "decimal", "null", "ilike", "mix"] as const;
 export type ClassName = (typeof CLASS_NAMES)[number];
 export type SimpleClass = Exclude<ClassName, "mix">;
 
-/** The shapes of one class, or of all that are indexed. */
+/** The shapes of one class, or of a mix. */
 export function classClauses(name: ClassName): ClauseSet<SimpleClass> {
   return {
     relation: EVENTS,
-    templateNameOf: (slot) =>
-      name === "mix" ? INDEXED_CLASSES[slot % INDEXED_CLASSES.length]! : name,
+    templateNameOf: (slot) => (name === "mix" ? MIXED[slot % MIXED.length]! : name),
     shapeOf,
     templateOf,
     createIndex,
@@ -75,6 +71,24 @@ function templateOf(name: SimpleClass): ClauseTemplate {
         residual: {
           columns: [COLUMN.n, COLUMN.note],
           matches: (row, [n]) => row.text(COLUMN.n) === n && row.text(COLUMN.note) === null,
+        },
+      };
+    case "decimal":
+      return {
+        plan: { branches: [{ type: "range", column: COLUMN.n, order: "decimal" }], isExact: false },
+        residual: {
+          columns: [COLUMN.n],
+          matches: (row, [from, to]) => isBetween(row.text(COLUMN.n)!, from!, to!),
+        },
+      };
+    case "null":
+      return {
+        plan: {
+          branches: [
+            { type: "null", column: COLUMN.note },
+            { type: "equality", terms: [{ column: COLUMN.n, kind: "int" }] },
+          ],
+          isExact: true,
         },
       };
     case "elements":
@@ -113,6 +127,20 @@ function shapeOf(name: SimpleClass, slot: number): ClauseShape {
       const upper = { value: to, isInclusive: true };
       return { constants: [from, to], entries: [{ branch: 0, lower, upper }] };
     }
+    case "decimal": {
+      const [from, to] = [`${n - 1}.${FRACTION}`, `${n + NUMBERS_PER_SLOT / 2}.${FRACTION}`];
+      const lower = { value: from, isInclusive: true };
+      const upper = { value: to, isInclusive: true };
+      return { constants: [from, to], entries: [{ branch: 0, lower, upper }] };
+    }
+    case "null":
+      return {
+        constants: [String(n)],
+        entries: [
+          { branch: 0, values: ["t"] },
+          { branch: 1, values: [String(n)] },
+        ],
+      };
     case "prefix":
       return {
         constants: [`${wordOf(slot)}%`],
@@ -155,12 +183,26 @@ function createIndex<Ref extends string | number>(name: SimpleClass): ClauseInde
         },
       );
     case "range":
+    case "decimal":
       return new RangeIndex();
+    case "null":
+      return new NullIndex(COLUMN.note, new TextIndex(([n]) => [n!], one(COLUMN.n)));
     case "prefix":
       return new PrefixIndex();
     case "ilike":
       return new PatternList();
   }
+}
+
+/** More digits than a code holds. */
+const FRACTION = "50000000000000000001";
+
+/** As the residual of a real clause does it. */
+function isBetween(text: string, from: string, to: string): boolean {
+  const { parse } = numericType;
+  const compare = numericType.compare!;
+  const value = parse(text);
+  return compare(parse(from), value) <= 0 && compare(value, parse(to)) <= 0;
 }
 
 const NEVER_ASKED: RowFilter = {

@@ -4,6 +4,7 @@
  *     TextIndex     Map from text to a name, or to a Set of two and more
  *     RangeIndex    array sorted by lower bound; the widest says how far back
  *     PrefixIndex   a Map for each length of prefix
+ *     NullIndex     the Set of all shapes beside the index of what else they are for
  *     PatternList   the text in lower case once, then every pattern in turn
  */
 
@@ -147,6 +148,33 @@ export class PrefixIndex<Ref extends string | number> implements ClauseIndex<Ref
 
   find(row: RowTexts, visit: Visit<Ref>): void {
     for (const index of this.#byLength.values()) index.find(row, visit);
+  }
+}
+
+/** `column IS NULL OR ...` */
+export class NullIndex<Ref> implements ClauseIndex<Ref> {
+  readonly #column: number;
+  readonly #others: ClauseIndex<Ref>;
+  readonly #refs = new Set<Ref>();
+
+  constructor(column: number, others: ClauseIndex<Ref>) {
+    this.#column = column;
+    this.#others = others;
+  }
+
+  add(ref: Ref, constants: readonly string[]): void {
+    this.#refs.add(ref);
+    this.#others.add(ref, constants);
+  }
+
+  remove(ref: Ref, constants: readonly string[]): void {
+    this.#refs.delete(ref);
+    this.#others.remove(ref, constants);
+  }
+
+  find(row: RowTexts, visit: Visit<Ref>): void {
+    if (row.text(this.#column) === null) this.#refs.forEach((ref) => visit(ref));
+    else this.#others.find(row, visit);
   }
 }
 

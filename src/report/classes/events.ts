@@ -1,6 +1,8 @@
 /**
- * A table with a column for each class of WHERE, and streams of inserts into it: about 200 bytes a
- * row. A row is wanted by the shapes of a slot below the number of shapes, by none above it.
+ * A table with columns for all classes of WHERE, and streams of inserts and updates of it: about
+ * 200 bytes a row. An update is of a row that goes elsewhere, or every second time of nothing that
+ * a shape looks at. A row is wanted by the shapes of a slot below the number of shapes, by none
+ * above it.
  */
 
 import type { RelationSpec } from "../baseline/routing-engine.ts";
@@ -43,6 +45,7 @@ export interface EventStreamOptions {
   readonly shapeCount: number;
   /** Share of rows that belong to a slot with shapes, 0 to 1. */
   readonly matchedShare: number;
+  readonly operation: "insert" | "update";
 }
 
 export function makeEventStream(options: EventStreamOptions): Uint8Array {
@@ -52,10 +55,26 @@ export function makeEventStream(options: EventStreamOptions): Uint8Array {
     writer.begin();
     if (row === 0) writer.relation(EVENTS);
     const end = Math.min(row + 1000, options.rowCount);
-    for (let id = row; id < end; id += 1) writer.insert(EVENTS.oid, makeRow(random, options, id));
+    for (let id = row; id < end; id += 1) writeChange(writer, random, options, id);
     writer.commit();
   }
   return writer.take();
+}
+
+function writeChange(
+  writer: FrameWriter,
+  random: Random,
+  options: EventStreamOptions,
+  id: number,
+): void {
+  const row = makeRow(random, options, id);
+  if (options.operation === "insert") {
+    writer.insert(EVENTS.oid, row);
+    return;
+  }
+  const after = random.below(2) === 0 ? makeRow(random, options, id) : [...row];
+  after[COLUMN.name] = `${after[COLUMN.name]}!`;
+  writer.update(EVENTS.oid, row, after);
 }
 
 function makeRow(random: Random, options: EventStreamOptions, id: number): (string | null)[] {

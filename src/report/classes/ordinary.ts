@@ -5,7 +5,13 @@
  * (`../baseline/shape-names.ts`).
  */
 
-import { INSERT, PgoutputReader, TEXT_VALUE, type Tuple } from "../baseline/pgoutput-reader.ts";
+import {
+  DELETE,
+  INSERT,
+  PgoutputReader,
+  TEXT_VALUE,
+  type Tuple,
+} from "../baseline/pgoutput-reader.ts";
 import type { ShapeNames } from "../baseline/shape-names.ts";
 import type { ClauseIndex, RowTexts } from "./clause-index.ts";
 import type { ClauseEngine, ClauseSet } from "./clause-set.ts";
@@ -20,18 +26,16 @@ export class OrdinaryEngine<Ref extends string | number> implements ClauseEngine
   constructor(clauses: ClauseSet, names: ShapeNames<Ref>) {
     this.#clauses = clauses;
     this.#names = names;
-    const visit = (): void => {
-      this.#matches += 1;
-    };
     this.#reader = new PgoutputReader({
       begin: () => undefined,
       relation: () => undefined,
       truncate: () => undefined,
       change: (kind, _oid, offset) => {
-        if (kind !== INSERT) throw new Error("the streams of clauses are inserts");
+        const { bytes, oldTuple, newTuple } = this.#reader;
         this.#reader.readTuples(kind, offset);
-        const row = readRow(this.#reader.bytes, this.#reader.newTuple);
-        for (const index of this.#indexes.values()) index.find(row, visit);
+        if (kind === INSERT) this.#find(readRow(bytes, newTuple));
+        else if (kind === DELETE) this.#find(readRow(bytes, oldTuple));
+        else this.#findEither(readRow(bytes, oldTuple), readRow(bytes, newTuple));
       },
     });
   }
@@ -65,6 +69,25 @@ export class OrdinaryEngine<Ref extends string | number> implements ClauseEngine
   structures(): undefined {
     return undefined;
   }
+
+  #find(row: RowTexts): void {
+    for (const index of this.#indexes.values()) index.find(row, this.#count);
+  }
+
+  /** A shape that both rows of an update are for is told once. */
+  #findEither(before: RowTexts, after: RowTexts): void {
+    for (const index of this.#indexes.values()) {
+      const found = new Set<Ref>();
+      const note = (ref: Ref): void => void found.add(ref);
+      index.find(before, note);
+      index.find(after, note);
+      this.#matches += found.size;
+    }
+  }
+
+  readonly #count = (): void => {
+    this.#matches += 1;
+  };
 
   #indexOf(name: string): ClauseIndex<Ref> {
     let index = this.#indexes.get(name);

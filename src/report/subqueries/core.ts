@@ -17,7 +17,7 @@ import type { RelationSpec } from "../baseline/routing-engine.ts";
 import { granted, structuresOf } from "../core-engine.ts";
 import type { StructureReport } from "../structure-report.ts";
 import type { Population } from "../workload.ts";
-import { valuesOf, type SubquerySet } from "./subquery-set.ts";
+import type { SubquerySet } from "./subquery-set.ts";
 
 const GRANTS = relationOf(16_800, "grants", ["id", "role", "item"]);
 const ITEMS = relationOf(16_801, "items", ["id", "item", "kind"]);
@@ -32,7 +32,6 @@ const SWEPT_PAIRS = 65_536;
 
 export class CoreSubqueries implements Population {
   readonly #set: SubquerySet;
-  readonly #isShared: boolean;
   readonly #router: Router;
   readonly #shapes: ShapeTable;
   readonly #views: Views;
@@ -50,13 +49,12 @@ export class CoreSubqueries implements Population {
     this.#shapes = new ShapeTable(core);
     this.#views = new Views(core);
     this.#accounting = new Accounting(core);
-    this.#isShared = set.shapesPerSubselect > 1;
     this.#viewTemplate = this.#addViewTemplate();
     this.#template = this.#addTemplate();
   }
 
   add(shape: number): void {
-    const subselect = this.#subselectOf(shape);
+    const subselect = this.#set.subselectOf(shape);
     const view = this.#findView(subselect) ?? this.#addView(subselect);
     this.#keys += 1;
     const id = granted(this.#shapes.mint(this.#keys as StorageKey, 0));
@@ -64,7 +62,7 @@ export class CoreSubqueries implements Population {
   }
 
   remove(shape: number): void {
-    const view = this.#findView(this.#subselectOf(shape))!;
+    const view = this.#findView(this.#set.subselectOf(shape))!;
     const constants = encodeConstants(this.#constantsOf(shape, view));
     const id = this.#router.findShape(this.#template, constants)!;
     this.#router.removeShape(id, this.#entriesOf(shape, view));
@@ -75,11 +73,11 @@ export class CoreSubqueries implements Population {
       this.#dying.add(view);
     }
     this.#removals += 1;
-    if (this.#removals % REMOVALS_PER_SWEEP === 0) this.#sweep();
+    if (this.#removals % REMOVALS_PER_SWEEP === 0) this.sweep();
   }
 
   has(shape: number): boolean {
-    const view = this.#findView(this.#subselectOf(shape));
+    const view = this.#findView(this.#set.subselectOf(shape));
     if (view === undefined) return false;
     const constants = encodeConstants(this.#constantsOf(shape, view));
     return this.#router.findShape(this.#template, constants) !== undefined;
@@ -87,10 +85,6 @@ export class CoreSubqueries implements Population {
 
   structures(): readonly StructureReport[] {
     return structuresOf(this.#accounting);
-  }
-
-  #subselectOf(shape: number): number {
-    return Math.floor(shape / this.#set.shapesPerSubselect);
   }
 
   #findView(subselect: number): ShapeId | undefined {
@@ -101,7 +95,7 @@ export class CoreSubqueries implements Population {
     const view = granted(this.#shapes.mintView());
     this.#route(view, this.#viewTemplate, [String(subselect)], []);
     this.#views.addView(view, this.#viewTemplate);
-    for (const value of valuesOf(this.#set, subselect)) {
+    for (const value of this.#set.valuesOf(subselect)) {
       if (!this.#views.apply(view, encodeConstants([value]), 1))
         throw new RangeError("out of memory");
     }
@@ -110,11 +104,11 @@ export class CoreSubqueries implements Population {
 
   /** As they are routed: those of the WHERE, and the view behind them. */
   #constantsOf(shape: number, view: ShapeId): readonly string[] {
-    return this.#isShared ? [String(shape), String(view)] : [String(view)];
+    return this.#set.isShared ? [String(shape), String(view)] : [String(view)];
   }
 
   #entriesOf(shape: number, view: ShapeId): readonly AccessEntry[] {
-    if (!this.#isShared) return [{ branch: 0, values: [String(view)] }];
+    if (!this.#set.isShared) return [{ branch: 0, values: [String(view)] }];
     return [
       { branch: 0, values: [String(shape)] },
       { branch: 1, values: [String(view)] },
@@ -132,7 +126,7 @@ export class CoreSubqueries implements Population {
   }
 
   /** Lets the core forget removed views, so that their ids can be used again. */
-  #sweep(): void {
+  sweep(): void {
     while (!this.#views.sweep(SWEPT_PAIRS));
     for (const view of this.#dying) {
       if (!this.#views.isSwept(view)) continue;
@@ -171,7 +165,7 @@ export class CoreSubqueries implements Population {
       dependency: 0,
     };
     const equality: Access = { type: "equality", terms: [{ column: KIND, kind: "int" }] };
-    const plan: AccessPlan = this.#isShared
+    const plan: AccessPlan = this.#set.isShared
       ? { branches: [equality], listed: [membership], isExact: false }
       : { branches: [membership], isExact: true };
     const literals: Literal[] = [

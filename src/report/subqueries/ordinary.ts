@@ -6,7 +6,7 @@
 import type { ShapeNames } from "../baseline/shape-names.ts";
 import { ValueSets } from "../baseline/value-sets.ts";
 import type { Population } from "../workload.ts";
-import { valuesOf, type SubquerySet } from "./subquery-set.ts";
+import type { SubquerySet } from "./subquery-set.ts";
 
 export class OrdinarySubqueries<
   Ref extends string | number,
@@ -36,11 +36,11 @@ export class OrdinarySubqueries<
   add(shape: number): void {
     const constants = [String(shape)];
     const ref = this.#names.add(definitionOf(shape), constants);
-    if (this.#set.shapesPerSubselect === 1) {
+    if (!this.#set.isShared) {
       this.#addValues(ref, shape);
       return;
     }
-    const subselect = this.#subselectOf(shape);
+    const subselect = this.#set.subselectOf(shape);
     let owner = this.#subselects.find(definitionOf(subselect));
     if (owner === undefined) {
       owner = this.#subselects.add(definitionOf(subselect), [String(subselect)]);
@@ -52,11 +52,11 @@ export class OrdinarySubqueries<
 
   remove(shape: number): void {
     const ref = this.#names.remove(definitionOf(shape));
-    if (this.#set.shapesPerSubselect === 1) {
+    if (!this.#set.isShared) {
       this.#values.remove(ref);
       return;
     }
-    const subselect = definitionOf(this.#subselectOf(shape));
+    const subselect = definitionOf(this.#set.subselectOf(shape));
     const owner = this.#subselects.find(subselect)!;
     const users = this.#users.get(owner)!;
     users.delete(ref);
@@ -75,11 +75,7 @@ export class OrdinarySubqueries<
   }
 
   #addValues(owner: Ref, subselect: number): void {
-    this.#values.add(owner, valuesOf(this.#set, subselect).map(this.#toValue));
-  }
-
-  #subselectOf(shape: number): number {
-    return Math.floor(shape / this.#set.shapesPerSubselect);
+    this.#values.add(owner, this.#set.valuesOf(subselect).map(this.#toValue));
   }
 }
 

@@ -7,18 +7,37 @@
 
 import { Random } from "../random.ts";
 
+export type ValueKind = "int" | "uuid";
+
 export interface SubquerySet {
-  readonly kind: "int" | "uuid";
-  /** 1: every shape has a subselect of its own. */
-  readonly shapesPerSubselect: number;
+  readonly kind: ValueKind;
+  /** Whether several shapes have the same subselect. */
+  readonly isShared: boolean;
+  /** The number of a shape's subselect. */
+  subselectOf(shape: number): number;
+  /** All different, as text; they follow from the number of the subselect alone. */
+  valuesOf(subselect: number): readonly string[];
+}
+
+export interface DrawnValues {
+  readonly kind: ValueKind;
   readonly valuesPerSubselect: number;
   /** Of how many they are drawn; undefined: no two subselects have one in common. */
   readonly valuesInAll: number | undefined;
 }
 
-/** All different, as text; they follow from the number of the subselect alone. */
-export function valuesOf(set: SubquerySet, subselect: number): readonly string[] {
-  const { kind, valuesPerSubselect: count, valuesInAll } = set;
+/** Shapes of which so many that follow each other have the same subselect, of values drawn. */
+export function drawnSet(values: DrawnValues, shapesPerSubselect: number): SubquerySet {
+  return {
+    kind: values.kind,
+    isShared: shapesPerSubselect > 1,
+    subselectOf: (shape) => Math.floor(shape / shapesPerSubselect),
+    valuesOf: (subselect) => draw(values, subselect),
+  };
+}
+
+function draw(drawn: DrawnValues, subselect: number): readonly string[] {
+  const { kind, valuesPerSubselect: count, valuesInAll } = drawn;
   if (valuesInAll === undefined) {
     return Array.from({ length: count }, (_, at) => textOf(kind, subselect * count + at));
   }
@@ -28,7 +47,8 @@ export function valuesOf(set: SubquerySet, subselect: number): readonly string[]
   return [...numbers].map((number) => textOf(kind, number));
 }
 
-function textOf(kind: SubquerySet["kind"], number: number): string {
+/** A value of a kind: equal numbers have equal ones. */
+export function textOf(kind: ValueKind, number: number): string {
   if (kind === "int") return String(number);
   // Scattered, and different: an odd factor permutes 32 bits.
   const low = number.toString(16).padStart(12, "0");

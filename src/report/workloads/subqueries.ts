@@ -4,22 +4,18 @@ import { HandleNames, IntegerNames } from "../baseline/shape-names.ts";
 import { createCore } from "../core-engine.ts";
 import { CoreSubqueries } from "../subqueries/core.ts";
 import { OrdinarySubqueries } from "../subqueries/ordinary.ts";
-import type { SubquerySet } from "../subqueries/subquery-set.ts";
+import { drawnSet, type SubquerySet } from "../subqueries/subquery-set.ts";
 import type { Population, PopulationFactory, PopulationOptions } from "../workload.ts";
 
 const INTEGERS = { kind: "int", valuesPerSubselect: 10, valuesInAll: 100_000 } as const;
+const UUIDS = { kind: "uuid", valuesPerSubselect: 50, valuesInAll: undefined } as const;
 
-export const createUnsharedPopulation = factoryOf({ ...INTEGERS, shapesPerSubselect: 1 });
+export const createUnsharedPopulation = factoryOf(drawnSet(INTEGERS, 1));
 
-export const createSharedPopulation = factoryOf({ ...INTEGERS, shapesPerSubselect: 100 });
+export const createSharedPopulation = factoryOf(drawnSet(INTEGERS, 100));
 
 /** As the upstream of this protocol measures its own: 50 values that nobody else has. */
-export const createUuidPopulation = factoryOf({
-  kind: "uuid",
-  shapesPerSubselect: 1,
-  valuesPerSubselect: 50,
-  valuesInAll: undefined,
-});
+export const createUuidPopulation = factoryOf(drawnSet(UUIDS, 1));
 
 function factoryOf(set: SubquerySet): PopulationFactory {
   return (options) => createPopulation(set, options);

@@ -12,6 +12,10 @@ const INT = new RegExp(
 /** Of 64 bits in the longest notation, the binary one. Longer numbers are not worth computing. */
 const DIGIT_COUNT_MAX = 64;
 
+/** Far from where numbers become inexact. */
+const PLAIN_DIGITS_MAX = 9;
+const ZERO = 0x30;
+
 const INT8_MAX = 2n ** 63n - 1n;
 
 export const int2Type: ScalarType<number> = smallIntegerType("int2", "smallint", toInt2);
@@ -37,7 +41,7 @@ function smallIntegerType(
   return {
     name,
     parse: (text) => {
-      const value = Number(parseInteger(typeName, text));
+      const value = parsePlain(text) ?? Number(parseInteger(typeName, text));
       try {
         return check(value);
       } catch {
@@ -48,6 +52,24 @@ function smallIntegerType(
     compare: (a, b) => a - b,
     equals: (a, b) => a === b,
   };
+}
+
+/**
+ * As nearly everybody writes one: a sign perhaps, and up to nine digits. A shape is asked about a
+ * row with its constants, so these are not matched with a pattern each time.
+ */
+function parsePlain(text: string): number | undefined {
+  const first = text.startsWith("-") ? 1 : 0;
+  const count = text.length - first;
+  if (count === 0 || count > PLAIN_DIGITS_MAX) return undefined;
+  let magnitude = 0;
+  for (let at = first; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - ZERO;
+    if (digit < 0 || digit > 9) return undefined;
+    magnitude = magnitude * 10 + digit;
+  }
+  // 0 has no sign.
+  return first === 0 || magnitude === 0 ? magnitude : -magnitude;
 }
 
 function parseInteger(typeName: string, text: string): bigint {

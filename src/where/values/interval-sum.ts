@@ -12,20 +12,22 @@ export interface IntervalText {
   readonly microseconds: bigint;
 }
 
-/** A unit that a quantity is given in, and what it is added to. */
-export type QuantityUnit =
-  | "microsecond"
-  | "millisecond"
-  | "second"
-  | "minute"
-  | "hour"
-  | "day"
-  | "week"
-  | "month"
-  | "year"
-  | "decade"
-  | "century"
-  | "millennium";
+/** The units that a quantity is given in, and what it is added to. */
+export const QUANTITY_UNITS = [
+  "microsecond",
+  "millisecond",
+  "second",
+  "minute",
+  "hour",
+  "day",
+  "week",
+  "month",
+  "year",
+  "decade",
+  "century",
+  "millennium",
+] as const;
+export type QuantityUnit = (typeof QUANTITY_UNITS)[number];
 
 const MICROSECONDS_PER: Partial<Record<QuantityUnit, bigint>> = {
   microsecond: 1n,

@@ -11,7 +11,12 @@
 import { parseClock } from "./clock-text.ts";
 import { isInt64 } from "./calendar.ts";
 import { dateKeyword, unitOf, type TimeUnit } from "./date-time-words.ts";
-import { IntervalSum, type IntervalText, type QuantityUnit } from "./interval-sum.ts";
+import {
+  IntervalSum,
+  QUANTITY_UNITS,
+  type IntervalText,
+  type QuantityUnit,
+} from "./interval-sum.ts";
 
 const FIELD_COUNT_MAX = 25;
 /** The fields and a byte after each. */
@@ -24,21 +29,6 @@ interface Field {
 }
 
 type Outcome = IntervalText | "infinity" | "-infinity" | "overflow" | undefined;
-
-const QUANTITY_UNITS: ReadonlySet<TimeUnit> = new Set<QuantityUnit>([
-  "microsecond",
-  "millisecond",
-  "second",
-  "minute",
-  "hour",
-  "day",
-  "week",
-  "month",
-  "year",
-  "decade",
-  "century",
-  "millennium",
-]);
 
 /** Returns undefined for what is no such interval. */
 export function parseTraditionalInterval(text: string): Outcome {
@@ -212,5 +202,5 @@ class Reader {
 const SUBSECONDS = ["second", "millisecond", "microsecond"] as const;
 
 function isQuantityUnit(unit: TimeUnit): unit is QuantityUnit {
-  return QUANTITY_UNITS.has(unit);
+  return (QUANTITY_UNITS as readonly TimeUnit[]).includes(unit);
 }
