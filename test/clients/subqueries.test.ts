@@ -210,6 +210,9 @@ describe("TanStack DB", () => {
     { syncMode: "progressive" },
     { syncMode: "on-demand" },
   ] as const)("holds what Postgres answers: %o", async (options) => {
+    // On demand, a page is asked for beside the log. Moves that are on their way then may
+    // contradict it (README, Subqueries), so there are none yet.
+    await server.settled();
     const openOne = (where: string) => openCollection(server, { where }, options);
     await expectHistory(JSON.stringify(options), openOne, {}, clauses);
   });

@@ -17,6 +17,7 @@ import {
   type TemporaryDirectory,
 } from "../../src/storage/temporary-directory.ts";
 import { eventually } from "../support/eventually.ts";
+import { everythingRead } from "../support/everything-read.ts";
 import { startServer, type LiveServer } from "../support/live-server.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { TaggedFollower } from "./tagged-follower.ts";
@@ -63,19 +64,6 @@ async function follow(where: string): Promise<TaggedFollower> {
   const follower = new TaggedFollower({ table: "issues", where });
   await follower.catchUp(server.url);
   return follower;
-}
-
-/** Everything that is committed has been read. */
-async function everythingRead(): Promise<void> {
-  const [{ lsn }] = (await database.query("SELECT pg_current_wal_lsn() - '0/0' AS lsn")) as [
-    { lsn: string },
-  ];
-  const { acknowledger, collector, store } = server.service.pipeline!;
-  await eventually(() => {
-    collector.askProgress();
-    expect(acknowledger.received).toBeGreaterThanOrEqual(BigInt(lsn));
-  });
-  await store.flushed();
 }
 
 /** From now on no rows of moves are read; resolves what was asked for when it is called. */
@@ -154,7 +142,7 @@ test("killed while rows are moving", async () => {
   const followers = await followAll();
   withholdRows();
   await database.query(MOVES);
-  await everythingRead();
+  await everythingRead(database, server);
   for (const follower of followers) await follower.catchUp(server.url);
   await kill();
   server = await startServer(database, {}, directory);
@@ -166,7 +154,7 @@ test("killed while rows are moving", async () => {
 test("killed, and all has changed when it starts again", async () => {
   const followers = await followAll();
   await database.query(MOVES);
-  await everythingRead();
+  await everythingRead(database, server);
   await server.service.pipeline!.moves.settled();
   for (const follower of followers) await follower.catchUp(server.url);
   await kill(MOVES_BACK);
@@ -185,7 +173,7 @@ test("killed again before it has caught up", async () => {
   const plain = new TaggedFollower({ table: "owners", where: "name > ''" });
   await plain.catchUp(server.url);
   await database.query("INSERT INTO owners VALUES ('dan', 1, false)");
-  await everythingRead();
+  await everythingRead(database, server);
   await kill(MOVES_BACK);
   release();
   server = await startServer(database, {}, directory);
@@ -196,9 +184,9 @@ test("what moved in behind a commit before a kill does not have its offsets used
   const follower = await follow(OF_ANN);
   const release = withholdRows();
   await database.query("UPDATE projects SET owner = 'ann' WHERE id = 2");
-  await everythingRead();
+  await everythingRead(database, server);
   await database.query("UPDATE projects SET owner = 'ann' WHERE id = 3");
-  await everythingRead();
+  await everythingRead(database, server);
   const again = withholdRows();
   release();
   await eventually(async () => {
@@ -216,12 +204,12 @@ test("what a move went past is not played again", async () => {
   confirmNothing();
   const release = withholdRows();
   await database.query("UPDATE projects SET owner = 'ann' WHERE id = 2");
-  await everythingRead();
+  await everythingRead(database, server);
   // Nobody but the shape that waits has to do with these.
   await database.query("UPDATE issues SET project = 3 WHERE id = 1");
   await database.query("UPDATE projects SET owner = 'ann' WHERE id = 3");
   await database.query("UPDATE projects SET owner = 'bob' WHERE id = 1");
-  await everythingRead();
+  await everythingRead(database, server);
   release();
   await server.service.pipeline!.moves.settled();
   await server.service.pipeline!.store.flushed();
@@ -261,14 +249,14 @@ test("what committed while a snapshot was being placed is not confirmed before i
       await database.query(`
         BEGIN; INSERT INTO projects VALUES (7, 'ann'); INSERT INTO issues VALUES (20, 1, 'new');
         UPDATE issues SET title = 'changed', project = 7 WHERE id = 2; COMMIT`);
-      await everythingRead();
+      await everythingRead(database, server);
       await placed(bounds);
     };
     return read.call(this, definition, late, ...rest);
   });
   withholdRows();
   const follower = await follow(OF_ANN);
-  await everythingRead();
+  await everythingRead(database, server);
   await server.stop();
   vi.restoreAllMocks();
   server = await startServer(database, {}, directory);

@@ -7,6 +7,7 @@ import {
   makeTemporaryDirectory,
   type TemporaryDirectory,
 } from "../../src/storage/temporary-directory.ts";
+import { everythingRead } from "./everything-read.ts";
 import { startServer, type LiveServer, type Settings } from "./live-server.ts";
 import { createTestDatabase, type TestDatabase } from "./postgres.ts";
 
@@ -44,6 +45,12 @@ export class RestartableServer {
 
   get pipeline() {
     return this.#live.service.pipeline!;
+  }
+
+  /** Waits until it has read all that is committed now, and nothing moves. */
+  async settled(): Promise<void> {
+    await everythingRead(this.database, this.#live);
+    await this.pipeline.moves.settled();
   }
 
   /** Stops the server, lets things happen, and starts it. */
