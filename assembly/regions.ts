@@ -317,10 +317,6 @@ export function scratch(): usize {
   return scratchBase;
 }
 
-export function scratchSize(): usize {
-  return scratchCapacity;
-}
-
 // --- Pages -------------------------------------------------------------------------------------
 
 function publishOutput(): void {

@@ -63,7 +63,6 @@ const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
     body: (message) => ({ code: "concurrent_request_limit_exceeded", message }),
   },
   NOT_READY: { retryAfterSeconds: 5 },
-  SHUTTING_DOWN: { retryAfterSeconds: 1 },
   /** While a table is inspected. */
   DATABASE_UNAVAILABLE: { retryAfterSeconds: 1 },
   SHAPE_NOT_CREATED: { retryAfterSeconds: 1 },

@@ -13,7 +13,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { asError, LitzError } from "../lib/errors.ts";
+import { asError, LitzError, shuttingDown } from "../lib/errors.ts";
 import { Client } from "./client.ts";
 import { PIPELINED_REQUESTS_MAX } from "./limits.ts";
 
@@ -143,12 +143,4 @@ export class OpenRequest extends Patience {
   release(): void {
     this.#release();
   }
-}
-
-function shuttingDown(): LitzError {
-  return new LitzError("The server is shutting down, please retry", {
-    code: "SHUTTING_DOWN",
-    httpStatus: 503,
-    retriable: true,
-  });
 }

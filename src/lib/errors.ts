@@ -45,6 +45,16 @@ export class InvalidParameter extends LitzError {
   }
 }
 
+/** What is under way is given up, and may be asked for again once the server is back. */
+export function shuttingDown(): LitzError {
+  return new LitzError("The server is shutting down, please retry", {
+    code: "SHUTTING_DOWN",
+    httpStatus: 503,
+    retriable: true,
+    retryAfterSeconds: 1,
+  });
+}
+
 /** Any thrown thing as an Error. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });

@@ -101,12 +101,6 @@ export class Inspector {
     this.#forget(oid);
   }
 
-  invalidateAll(): void {
-    this.#generation++;
-    this.#byOid.clear();
-    this.#oidByName.clear();
-  }
-
   #touch(oid: number): Table | undefined {
     const table = this.#byOid.get(oid);
     if (table === undefined) return undefined;

@@ -104,11 +104,6 @@ export class ShapeRegistry {
     return key >= 1 && key <= STORAGE_KEY_MAX ? (key as StorageKey) : undefined;
   }
 
-  /** The handle of a catalog row. */
-  handleOfKey(key: StorageKey, hash: number): ShapeHandle {
-    return this.#format(hash, key);
-  }
-
   keyOf(id: ShapeId): StorageKey | undefined {
     return this.#table.keyOf(id);
   }

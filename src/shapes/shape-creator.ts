@@ -15,7 +15,7 @@
  *   3. A `Creation` exists only until its snapshot is complete.
  */
 
-import { asError, LitzError } from "../lib/errors.ts";
+import { asError, LitzError, shuttingDown } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import { StopSignal, type Stoppable } from "../lib/stop-signal.ts";
 import { encodeConstants } from "../model/constants-codec.ts";
@@ -29,6 +29,7 @@ import type { Moves } from "../subqueries/moves.ts";
 import { entriesOf } from "../where/access-entries.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
 import type { ChangeWriter } from "./change-writer.ts";
+import { outOfMemory, SnapshotTooEarly } from "./creation-errors.ts";
 import { handleHashOf, identityOf } from "./definition-identity.ts";
 import type { ShapeRegistry } from "./registry.ts";
 import type { ShapeCleaner } from "./shape-cleaner.ts";
@@ -212,6 +213,8 @@ export class ShapeCreator {
       return creation;
     } catch (error) {
       if (isSchemaChange(error)) await this.#reconsider(definition);
+      // Room is made while the client waits to try again, also if it was a view that found none.
+      if (isOutOfMemory(error)) room.refused();
       throw error;
     }
   }
@@ -231,7 +234,7 @@ export class ShapeCreator {
     const entries = entriesOf(template.where, () => routed);
     const key = store.issueKey();
     const live = templates.acquire(template);
-    if (live === undefined) throw this.#outOfMemory();
+    if (live === undefined) throw outOfMemory();
     const id = registry.add(key, hash);
     let isAdded = false;
     try {
@@ -242,7 +245,7 @@ export class ShapeCreator {
         templates.release(live);
       }
     }
-    if (id === undefined || !isAdded) throw this.#outOfMemory();
+    if (id === undefined || !isAdded) throw outOfMemory();
     this.#gate(id, template);
     const isRouted = routed === definition.constants;
     const constants = isRouted ? encoded : encodeConstants(definition.constants);
@@ -373,17 +376,6 @@ export class ShapeCreator {
     });
   }
 
-  /** Room is being made while the client waits to try again. */
-  #outOfMemory(): LitzError {
-    this.#options.room.refused();
-    return new LitzError("Failed to create shape, please retry", {
-      code: "CORE_MEMORY_EXHAUSTED",
-      httpStatus: 503,
-      retriable: true,
-      retryAfterSeconds: 1,
-    });
-  }
-
   #forget(creation: Creation): void {
     if (this.#creations.get(creation.id) === creation) this.#creations.delete(creation.id);
   }
@@ -395,19 +387,6 @@ const RETRY_DELAY_MS = 5;
 
 /** Snapshots that are placed before Postgres is asked for its position. */
 const PLACED_PER_QUESTION = 1024;
-
-class SnapshotTooEarly extends LitzError {
-  override readonly name = "SnapshotTooEarly";
-
-  constructor() {
-    super("A transaction that was sent already is not visible yet, please retry", {
-      code: "SNAPSHOT_TOO_EARLY",
-      httpStatus: 503,
-      retriable: true,
-      retryAfterSeconds: 1,
-    });
-  }
-}
 
 /** So that the snapshot's failure is not taken for one to record the shape. */
 function failedEarly(cause: unknown): LitzError {
@@ -441,11 +420,6 @@ function isSchemaChange(error: unknown): boolean {
   return error instanceof LitzError && error.code === "SCHEMA_CHANGED";
 }
 
-function shuttingDown(): LitzError {
-  return new LitzError("the server is shutting down", {
-    code: "SHUTTING_DOWN",
-    httpStatus: 503,
-    retriable: true,
-    retryAfterSeconds: 1,
-  });
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof LitzError && error.code === "CORE_MEMORY_EXHAUSTED";
 }

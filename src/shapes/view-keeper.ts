@@ -12,7 +12,7 @@
  * then its id stays out of use for as long as there is a lease, so that none means another view.
  */
 
-import { LitzError } from "../lib/errors.ts";
+import { LitzError, shuttingDown } from "../lib/errors.ts";
 import { encodeConstants } from "../model/constants-codec.ts";
 import type { ShapeId } from "../model/ids.ts";
 import {
@@ -30,6 +30,7 @@ import type { Seed, SeededView } from "../subqueries/restoration.ts";
 import { encodeTuple } from "../subqueries/view-steps.ts";
 import { entriesOf } from "../where/access-entries.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
+import { outOfMemory, SnapshotTooEarly } from "./creation-errors.ts";
 import type { ShapeRegistry } from "./registry.ts";
 import type { LiveTemplate, TemplateRegistry } from "./template-registry.ts";
 
@@ -246,7 +247,7 @@ export class ViewKeeper {
 
   close(): void {
     this.#options.moves.close();
-    this.#stop.abort(new LitzError("the server is shutting down", { code: "SHUTTING_DOWN" }));
+    this.#stop.abort(shuttingDown());
   }
 
   #find(definition: ShapeDefinition): ShapeId | undefined {
@@ -337,7 +338,7 @@ export class ViewKeeper {
         const { bounds, values } = await source.read([definition], this.#stop.signal);
         const seed = seedOf(values[0]!);
         if (await moves.whenReached(view, bounds, (mark) => moves.place(view, mark, seed))) return;
-        if (attempt === ATTEMPTS_MAX) throw tooEarly();
+        if (attempt === ATTEMPTS_MAX) throw new SnapshotTooEarly();
       } catch (error) {
         await boundaries.run(() => {
           // Nobody uses it: shapes are made on views that are ready.
@@ -417,24 +418,6 @@ export function innerDefinition(
 
 function viewIdsOf({ template }: LiveTemplate, routed: Constants): readonly ShapeId[] {
   return viewIdsAmong(routed, template.where?.subqueries?.dependencies.length ?? 0);
-}
-
-function outOfMemory(): LitzError {
-  return new LitzError("Failed to create shape, please retry", {
-    code: "CORE_MEMORY_EXHAUSTED",
-    httpStatus: 503,
-    retriable: true,
-    retryAfterSeconds: 1,
-  });
-}
-
-function tooEarly(): LitzError {
-  return new LitzError("A transaction that was sent already is not visible yet, please retry", {
-    code: "SNAPSHOT_TOO_EARLY",
-    httpStatus: 503,
-    retriable: true,
-    retryAfterSeconds: 1,
-  });
 }
 
 function gone({ template }: ShapeDefinition): LitzError {

@@ -52,9 +52,6 @@ export function isBody(kind: RecordKind): kind is BodyKind {
   return kind === RecordKind.change || kind === RecordKind.moved;
 }
 
-/** The largest op, storage key and template id. */
-export const RECORD_OP_MAX = 2 ** 40 - 1;
-
 export function writeRecordHeader(
   bytes: Buffer,
   offset: number,

@@ -3,7 +3,7 @@
  * may move in, read by one query for all of them.
  */
 
-import { LitzError } from "../lib/errors.ts";
+import { shuttingDown } from "../lib/errors.ts";
 import type { ShapeId } from "../model/ids.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { Constants } from "../model/shape-definition.ts";
@@ -125,6 +125,6 @@ export class MoveBatch {
   }
 
   stop(): void {
-    this.#stop.abort(new LitzError("the server is shutting down", { code: "SHUTTING_DOWN" }));
+    this.#stop.abort(shuttingDown());
   }
 }

@@ -39,7 +39,7 @@
  * shape a log and the two places up to which that is right, and Postgres has all that follows.
  */
 
-import { LitzError } from "../lib/errors.ts";
+import { LitzError, shuttingDown } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { ShapeId } from "../model/ids.ts";
 import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
@@ -463,15 +463,6 @@ const REACHING_MS_MAX = 10_000;
 
 function justBefore(lsn: Lsn): Lsn {
   return (lsn - 1n) as Lsn;
-}
-
-function shuttingDown(): LitzError {
-  return new LitzError("the server is shutting down", {
-    code: "SHUTTING_DOWN",
-    httpStatus: 503,
-    retriable: true,
-    retryAfterSeconds: 1,
-  });
 }
 
 function outOfMemory(): LitzError {

@@ -117,12 +117,6 @@ export class TransitionLog {
   #subtract(gone: readonly Logged[]): void {
     for (const logged of gone) this.#bytes -= bytesOf(logged);
   }
-
-  get size(): number {
-    let size = 0;
-    for (const list of this.#byView.values()) size += list.length;
-    return size;
-  }
 }
 
 /** What each view has done in one step. */

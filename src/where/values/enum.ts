@@ -6,7 +6,6 @@
  * time, so that an index made today would be wrong tomorrow.
  */
 
-import { EvaluationError, SQL_STATE } from "./errors.ts";
 import type { ScalarType } from "./scalar-type.ts";
 
 /** Values that Postgres has sent, which are labels for certain. */
@@ -16,18 +15,3 @@ export const enumType: ScalarType<string> = {
   format: (value) => value,
   equals: (a, b) => a === b,
 };
-
-/** The type with exactly these labels, for what clients write. */
-export function createEnumType(typeName: string, labels: readonly string[]): ScalarType<string> {
-  const known = new Set(labels);
-  return {
-    ...enumType,
-    parse: (text) => {
-      if (known.has(text)) return text;
-      throw new EvaluationError(
-        `invalid input value for enum ${typeName}: "${text}"`,
-        SQL_STATE.invalidTextRepresentation,
-      );
-    },
-  };
-}
