@@ -148,7 +148,7 @@ export function constantCountOf(where: WhereTemplate | undefined): number {
 }
 
 /** How many of them stand outside of subselects; the first ones. */
-export function ownConstantCountOf({ expression, subqueries }: WhereTemplate): number {
+function ownConstantCountOf({ expression, subqueries }: WhereTemplate): number {
   return subqueries?.dependencies[0]?.firstConstant ?? countConstants(expression);
 }
 

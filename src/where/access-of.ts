@@ -52,7 +52,7 @@ const EQUALITY: Readonly<Record<string, EqualityKind>> = {
 };
 
 /** Of a type that is no array: how its values become keys. Undefined: they do not. */
-export function equalityKindOf(type: string): EqualityKind | undefined {
+function equalityKindOf(type: string): EqualityKind | undefined {
   return EQUALITY[type];
 }
 

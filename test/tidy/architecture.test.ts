@@ -75,6 +75,19 @@ test("cycles are found, through types as well and in assembly too", () => {
   );
 });
 
+test("the report is never loaded with the server", () => {
+  assertFinds(
+    rules.serversNeverLoadTheReport,
+    {
+      "src/serve.ts": `import { measure } from "./report/measure.ts";`,
+      "src/server.ts": `import type { Reporting } from "./reporting.ts";`,
+      "src/cli.ts": `const report = await import("./report/main.ts");`,
+      "src/report/page.ts": `import { chart } from "../report/charts.ts";`,
+    },
+    ["src/serve.ts:1: loads the report with the server"],
+  );
+});
+
 test("the parser is found on the way from the server, unless it is loaded later or for types", () => {
   assertFinds(
     rules.idleServersHaveNoParser,

@@ -64,7 +64,7 @@ export function julianDayOf(days: number): number {
   return days + JULIAN_DAY_OF_2000;
 }
 
-export function isLeapYear(year: number): boolean {
+function isLeapYear(year: number): boolean {
   return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
 }
 

@@ -188,7 +188,7 @@ class Reader {
 }
 
 /** `5`, `0530`, `05:30` or `05:30:15` to seconds; undefined if it is none. */
-export function parseOffset(text: string): number | "overflow" | undefined {
+function parseOffset(text: string): number | "overflow" | undefined {
   const match = /^(\d+)(?::(\d+)(?::(\d+))?)?$/.exec(text);
   if (match === null) return undefined;
   const [, first = "", second, third = "0"] = match;
@@ -215,6 +215,6 @@ function adviceFor(text: string): string | undefined {
 }
 
 /** The characters that C's isspace knows, which are fewer than those of JavaScript's trim. */
-export function trimSpaces(text: string): string {
+function trimSpaces(text: string): string {
   return text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, "");
 }
