@@ -27,7 +27,7 @@
  * Templates with equal descriptions share an access, so a row is looked up once for all of them.
  * Ids do not come back: 2^32 accesses are more than a process will see.
  *
- * Invariants (`verify` checks 1 to 3):
+ * Invariants (`verify` checks 1 to 3, and 5):
  *
  *   1. No two accesses of a relation have equal descriptions.
  *   2. An access is used by at least one template.
@@ -247,9 +247,39 @@ export function verify(relation: Relation): void {
       rangeIndex.verify(treeOf(access));
       assert(rangeIndex.count(treeOf(access)) == access.entryCount); // 3
     }
+    if (typeOf(access) == PATHS) verifyPaths(access);
     access = access.next;
   }
-  pathTree.verify();
+}
+
+function verifyPaths(column: Access): void {
+  let pathCount: u32 = 0;
+  let entryCount: u32 = 0;
+  let node = pathTree.nextEnd(pathTree.NONE);
+  while (node != pathTree.NONE) {
+    const path = pathAt(node);
+    if (path.next == column) {
+      assert(typeOf(path) == PATH && columnOf(path) == columnOf(column));
+      assert(path.set == node && endOf(column.set, descriptionOf(path)) == node); // 1
+      assert(path.templateCount != 0); // 2
+      pathCount += 1;
+      entryCount += path.entryCount;
+    }
+    node = pathTree.nextEnd(node);
+  }
+  assert(pathCount == column.templateCount && entryCount == column.entryCount); // 5
+}
+
+/** The node at the end of a path, NONE if there is none. */
+function endOf(root: u32, description: usize): u32 {
+  let node = root;
+  let step = description + 12;
+  for (let count = load<u32>(description, 8); count != 0; count -= 1) {
+    node = pathTree.child(node, step + 4, load<u32>(step));
+    if (node == pathTree.NONE) break;
+    step += 4 + <usize>load<u32>(step);
+  }
+  return node;
 }
 
 function acquirePath(relation: Relation, description: usize, size: u32): Access | null {

@@ -95,6 +95,7 @@ export class Template {
   shapeCount: u32;
   /** A `Plan`, 0 if there is a path. */
   plan: usize;
+  /** Bits: 1 its shapes are views, 2 its WHERE has memberships in views. */
   flags: u32;
   /** Of views: the first `Access` that has them as values, 0 for none. */
   firstUser: usize;
@@ -102,11 +103,6 @@ export class Template {
 
 const TEMPLATE_SIZE: u32 = 32;
 if (offsetof<Template>() > TEMPLATE_SIZE) ERROR("a Template must fit its row");
-
-/** Flags of a template. Its shapes are views of a subselect: they are told of deltas. */
-export const VIEW: u32 = 1;
-/** Its WHERE has memberships in views. */
-export const DEPENDENT: u32 = 2;
 
 /** 512 rows a page: 131,072 relations. */
 const RELATION_PAGES: u32 = 256;
@@ -152,6 +148,15 @@ export function liveBytes(): usize {
 
 export function relationAt(id: u32): Relation {
   return changetype<Relation>(rowPool.addressOf(relations, id));
+}
+
+/** The relation with the next higher id, null if there is none. */
+export function relationAfter(id: u32): Relation | null {
+  for (let next = id + 1; next < rowPool.limit(relations); next += 1) {
+    const relation = relationAt(next);
+    if (relation.id == next) return relation; // A free row has the number of another, or 0.
+  }
+  return null;
 }
 
 /**
@@ -413,13 +418,14 @@ export function verify(): void {
   blockPool.verify(blocks);
   leafTable.verify(byOid);
   let found: u32 = 0;
-  for (let id: u32 = 1; id < rowPool.limit(relations); id += 1) {
-    const relation = relationAt(id);
-    if (relation.id != id) continue; // A free row begins with the number of another, or with 0.
+  let next = relationAfter(0);
+  while (next) {
+    const relation = next as Relation;
     found += 1;
     assert(findRelation(relation.oid) == relation); // 4
     verifyPaths(relation);
     verifyProjections(relation);
+    next = relationAfter(relation.id);
   }
   assert(found == rowPool.count(relations) && found == leafTable.count(byOid));
 }

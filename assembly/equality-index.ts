@@ -50,7 +50,7 @@ export const NONE: u32 = 0;
 const tuple: usize = memory.data(512, 8);
 
 /** How many ids one `listShapes` looks at: their list fits in the smallest scratch. */
-export const LISTED_ROWS: u32 = 16000;
+const LISTED_ROWS: u32 = 16000;
 
 /** Room for a part of a group. */
 const members: usize = memory.data(512, 8);

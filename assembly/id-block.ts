@@ -30,7 +30,7 @@ import * as blockPool from "./block-pool";
 /** Bytes of an entry. */
 export const ENTRY_SIZE: usize = 8;
 /** The most ids of a list. */
-export const LIST_MAX: u32 = 128;
+const LIST_MAX: u32 = 128;
 /** A bitmap of fewer ids becomes a list. */
 const BITMAP_MIN: u32 = 64;
 /** Lists that are shorter look for a neighbour to join. */
@@ -39,7 +39,7 @@ export const LIST_SHORT: u32 = 32;
 const JOINED_MAX: u32 = 96;
 
 /** Kinds 1 .. 3 are lists. */
-export const KIND_BITMAP: u32 = 4;
+const KIND_BITMAP: u32 = 4;
 /** Not a block: an id set uses the same entry to describe a directory of blocks. */
 export const KIND_DIRECTORY: u32 = 5;
 

@@ -34,6 +34,7 @@ import * as scout from "./scout";
 import * as shapeTable from "./shape-table";
 import * as stream from "./stream";
 import * as tape from "./tape";
+import * as textBuffer from "./text-buffer";
 import * as valueStore from "./value-store";
 import { VALUE_SIZE_MAX } from "./value-store";
 import * as verdicts from "./verdicts";
@@ -163,8 +164,8 @@ export function routerTemplateOf(id: u32): u32 {
 /** Size of the constants of a shape, which are at `routerConstantsAddress`. */
 export function routerReadConstants(id: u32): u32 {
   if (hasPlan(id)) {
-    constantsAddress = definitionIndex.addressOf(id);
-    return definitionIndex.sizeOf(id);
+    constantsAddress = textBuffer.address();
+    return definitionIndex.writeConstants(id);
   }
   constantsAddress = regions.scratch();
   return equalityIndex.writeConstants(id, constantsAddress);

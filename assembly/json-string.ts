@@ -1,6 +1,6 @@
 /**
  * Strings of JSON without their escapes, as bytes of UTF-8 (RFC 8259, section 7). `read` writes one
- * to the text buffer; `isSame` compares a key with a text and writes nothing but there.
+ * to the text buffer.
  *
  * `\ud83d\ude00` is one character in two escapes. Half of such a pair alone is none, and Postgres
  * lets none pass; it is written as the three bytes that it would have.
@@ -8,7 +8,6 @@
  * Allocates nothing.
  */
 
-import { sameBytes } from "./record";
 import * as textBuffer from "./text-buffer";
 
 const BACKSLASH: u32 = 0x5c;
@@ -61,20 +60,6 @@ export function lastAddress(): usize {
 /** Of what was read. */
 export function lastSize(): u32 {
   return <u32>(to - textBuffer.address());
-}
-
-/** Whether what stands between the quotes is a text. */
-export function isSame(
-  address: usize,
-  size: u32,
-  hasEscape: bool,
-  text: usize,
-  textSize: u32,
-): bool {
-  if (!hasEscape) return size == textSize && sameBytes(address, text, <usize>size);
-  // An escape is longer than its character, and what does not fit in the buffer is no key sought.
-  if (size < textSize || !read(address, size)) return false;
-  return lastSize() == textSize && sameBytes(lastAddress(), text, <usize>textSize);
 }
 
 function peekCharacter(): u32 {

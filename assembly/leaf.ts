@@ -185,11 +185,11 @@ export function payloadAt(bucket: usize, slot: u32): u32 {
   return low | ((<u32>load<u8>(bucket + <usize>slot, HIGH)) << 16);
 }
 
-export function tagAt(bucket: usize, slot: u32): u32 {
+function tagAt(bucket: usize, slot: u32): u32 {
   return <u32>load<u16>(bucket + <usize>(slot << 1));
 }
 
-export function passedOf(bucket: usize): u32 {
+function passedOf(bucket: usize): u32 {
   return (load<u32>(bucket, META) >> 4) & 0xfff;
 }
 

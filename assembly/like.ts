@@ -25,7 +25,7 @@ const UNDERSCORE: u32 = 0x5f;
 const BACKSLASH: u32 = 0x5c;
 
 /** Places for folded texts, for the two sides of a change; longer ones are undecided. */
-export const FOLDED_SIZE_MAX: u32 = 4096;
+const FOLDED_SIZE_MAX: u32 = 4096;
 const FOLDED_STRIDE: usize = 4128;
 const folded: usize = memory.data(8256, 16);
 if (FOLDED_STRIDE != <usize>FOLDED_SIZE_MAX + 32) ERROR("a place must have a pad");

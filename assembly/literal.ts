@@ -146,40 +146,51 @@ export const TEXT_SIZE_MAX: u32 = 36;
 /** Writes an integer as Postgres does, and returns its size. */
 export function writeInt(value: i64, target: usize): u32 {
   let magnitude = value < 0 ? 0 - <u64>value : <u64>value;
-  let size: u32 = value < 0 ? 1 : 0;
-  let rest = magnitude;
-  do {
-    size += 1;
-    rest /= 10;
-  } while (rest != 0);
+  let size: u32 = value < 0 ? 2 : 1;
+  for (let power: u64 = 10; magnitude >= power; power *= 10) size += 1;
   if (value < 0) store<u8>(target, <u8>MINUS);
   let at = target + <usize>size;
-  do {
+  while (magnitude > <u64>u32.MAX_VALUE) {
     at -= 1;
     store<u8>(at, <u8>(ZERO + <u32>(magnitude % 10)));
     magnitude /= 10;
-  } while (magnitude != 0);
+  }
+  // Division of 32 bits by a constant is a multiplication.
+  let rest = <u32>magnitude;
+  do {
+    at -= 1;
+    store<u8>(at, <u8>(ZERO + (rest % 10)));
+    rest /= 10;
+  } while (rest != 0);
   return size;
 }
 
-/** Writes 16 bytes as a uuid, and returns its size. */
+/** Writes 16 bytes as a uuid, 8-4-4-4-12 digits, and returns its size. */
 export function writeUuid(bytes: usize, target: usize): u32 {
-  let at = target;
-  for (let index: u32 = 0; index < UUID_SIZE; index += 1) {
-    if (index == 4 || index == 6 || index == 8 || index == 10) {
-      store<u8>(at, <u8>HYPHEN);
-      at += 1;
-    }
-    const byte = <u32>load<u8>(bytes + <usize>index);
-    store<u8>(at, digitOf(byte >> 4));
-    store<u8>(at + 1, digitOf(byte & 15));
-    at += 2;
-  }
+  const second = digitsOf(load<u32>(bytes, 4));
+  const third = digitsOf(load<u32>(bytes, 8));
+  store<u64>(target, digitsOf(load<u32>(bytes)));
+  store<u8>(target, <u8>HYPHEN, 8);
+  store<u32>(target, <u32>second, 9);
+  store<u8>(target, <u8>HYPHEN, 13);
+  store<u32>(target, <u32>(second >> 32), 14);
+  store<u8>(target, <u8>HYPHEN, 18);
+  store<u32>(target, <u32>third, 19);
+  store<u8>(target, <u8>HYPHEN, 23);
+  store<u32>(target, <u32>(third >> 32), 24);
+  store<u64>(target, digitsOf(load<u32>(bytes, 12)), 28);
   return UUID_TEXT_SIZE;
 }
 
-function digitOf(value: u32): u8 {
-  return <u8>(value < 10 ? ZERO + value : 0x61 + value - 10);
+/** The hexadecimal digits of four bytes, as the eight bytes of their text. */
+function digitsOf(bytes: u32): u64 {
+  let digits = <u64>bytes;
+  digits = (digits | (digits << 16)) & 0x0000ffff0000ffff;
+  digits = (digits | (digits << 8)) & 0x00ff00ff00ff00ff;
+  digits = ((digits >> 4) | (digits << 8)) & 0x0f0f0f0f0f0f0f0f;
+  // Ten and more, and no other, reach 16 with 6 more; letters come 39 after the character for 10.
+  const areLetters = ((digits + 0x0606060606060606) >> 4) & 0x0101010101010101;
+  return digits + 0x3030303030303030 + areLetters * 39;
 }
 
 /**

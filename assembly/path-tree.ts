@@ -142,6 +142,14 @@ export function setAccess(node: u32, access: usize): void {
   at(node).access = <u32>access;
 }
 
+/** The next node after this one at which a path ends, NONE if it is the last. */
+export function nextEnd(node: u32): u32 {
+  for (let number = node + 1; number < rowPool.limit(nodes); number += 1) {
+    if (at(number).access != 0) return number;
+  }
+  return NONE;
+}
+
 export function hasChildren(node: u32): bool {
   return at(node).childCount != 0;
 }

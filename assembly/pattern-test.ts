@@ -9,6 +9,7 @@
 import { Relation } from "./condition-tree";
 import * as definitionIndex from "./definition-index";
 import * as like from "./like";
+import * as packed from "./packed-constants";
 import * as plans from "./plan";
 import { Plan } from "./plan";
 import * as record from "./record";
@@ -73,11 +74,8 @@ function test(plan: Plan, id: u32, position: u32, side: u32): u32 {
     if (!fold(side, value)) return like.UNDECIDED;
     text = like.foldedAt(side);
   }
-  let pattern = definitionIndex.addressOf(id);
-  for (let index: u32 = 0; index < plan.constant; index += 1) {
-    pattern += 4 + <usize>load<u32>(pattern);
-  }
-  const outcome = like.match(text, size, pattern + 4, load<u32>(pattern), isFolded);
+  definitionIndex.readConstant(id, plan.constant);
+  const outcome = like.match(text, size, packed.lastAddress(), packed.lastSize(), isFolded);
   if (outcome == like.UNDECIDED || !plan.isNegated) return outcome;
   return outcome == like.YES ? like.NO : like.YES;
 }

@@ -66,7 +66,6 @@ const SETTLED_PER_CALL: u32 = 16384;
 
 /** The bit of a tail that says: an entry. */
 const IS_ENTRY: u64 = 0x8000000000;
-const UNKNOWN: u64 = 0;
 
 @unmanaged
 class Half {
@@ -148,10 +147,11 @@ export function lastSeq(slot: u32): f64 {
   return <f64>((tail & IS_ENTRY) == 0 ? tail : seqOf(<u32>tail));
 }
 
-/** Remembers what a look at the runs found: a seq, or 1 for none. No effect if more is known. */
+/** Remembers what is in the runs: a seq, or 1 for none. No effect if as much is known. */
 export function setLastSeq(slot: u32, seq: f64): void {
   assert(seq >= 1 && <u64>seq < IS_ENTRY);
-  if (shapeTable.isLive(slot) && shapeTable.tail(slot) == UNKNOWN) {
+  // A tail that waits to be settled may be overtaken: settling looks whether it is still there.
+  if (shapeTable.isLive(slot) && headOf(slot) == END && lastSeq(slot) < seq) {
     shapeTable.setTail(slot, <u64>seq);
   }
 }

@@ -33,7 +33,7 @@ import * as runState from "./run-state";
 
 /** Four vectors: the escape loop reads one and writes one beyond the end; the rest is a margin. */
 const PAD: usize = 64;
-export const BODY_SIZE: usize = 24;
+const BODY_SIZE: usize = 24;
 const HIT_SIZE: usize = 8;
 /** Bodies share matches seldom and split them often: one row for so many ids. */
 const MATCHES_PER_BODY: u32 = 4;

@@ -45,7 +45,7 @@ export class Member {
   flags: u16;
 }
 
-export const MEMBER_SIZE: usize = 8;
+const MEMBER_SIZE: usize = 8;
 if (offsetof<Member>() != MEMBER_SIZE) ERROR("a Member must be MEMBER_SIZE bytes");
 
 /** Member flags. */

@@ -252,7 +252,7 @@ function hit(id: u32, group: u32, active: ActiveClass | null): void {
   const template = tree.templateAt(shapeTable.template(id));
   let gated: u32 = 0;
   if ((shapeTable.state(id) & STATE_GATED) != 0 && !isReplay) {
-    if (template.flags != 0) return;
+    if (template.flags != 0) return; // Of a view, or with one.
     gated = GATED_BIT;
   }
   hitCount += 1;

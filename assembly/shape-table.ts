@@ -14,7 +14,8 @@
  *
  * The handle's column belongs to `handle-table.ts`.
  *
- *     constants   what the equality index makes of it; while resting: next:32 | epoch:32
+ *     constants   what the equality index or that of definitions makes of it; while resting:
+ *                 next:32 | epoch:32
  *     tail        of the shape's log, 40 bits: see `pending-postings.ts`. 0 is unknown.
  *     last use    in units of the registry's
  *     generation  how often the id was minted again, modulo 256
@@ -177,11 +178,6 @@ export function views(): u32 {
   return viewCount;
 }
 
-/** Number of ids that rest. */
-export function resting(): u32 {
-  return restingCount;
-}
-
 /** One more than the highest id that was ever minted. */
 export function limit(): u32 {
   return top;
@@ -204,6 +200,11 @@ export function constants(id: u32): u64 {
 
 export function setConstants(id: u32, value: u64): void {
   store<u64>(chunkOf(id) + <usize>(rowOf(id) << 3), value, CONSTANTS);
+}
+
+/** Where the constants of a row lie: eight bytes. */
+export function constantsAddress(id: u32): usize {
+  return chunkOf(id) + CONSTANTS + <usize>(rowOf(id) << 3);
 }
 
 export function tail(id: u32): u64 {

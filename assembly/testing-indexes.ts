@@ -1,4 +1,5 @@
-// What only tests may do, as `testing.ts`: literals, elements, paths, and the indexes of accesses.
+// What only tests may do, as `testing.ts`: literals, packed constants, elements, paths, and the
+// indexes of accesses.
 
 import * as arrayText from "./array-text";
 import * as dependencyView from "./dependency-view";
@@ -6,6 +7,7 @@ import * as jsonText from "./json-text";
 import * as literal from "./literal";
 import * as membershipIndex from "./membership-index";
 import * as orderCode from "./order-code";
+import * as packed from "./packed-constants";
 import * as pagePool from "./page-pool";
 import * as pathTree from "./path-tree";
 import * as rangeIndex from "./range-index";
@@ -37,6 +39,15 @@ export function orderLow(): u32 {
 }
 export function orderHigh(): u32 {
   return <u32>(orderCode.last() >> 32);
+}
+
+// Packed constants.
+
+export function constantsPack(address: usize, size: u32): u32 {
+  return packed.pack(address, size);
+}
+export function constantsUnpack(address: usize, size: u32, target: usize): u32 {
+  return packed.unpack(address, size, target);
 }
 
 // Elements and paths.

@@ -1,8 +1,10 @@
 // What only tests may do: the structures behind the ABI, one by one, and their `verify`. Builds for
 // tests have `index.ts`, this file and `testing-indexes.ts` as entries; nothing imports them.
 
+import * as accesses from "./access";
 import * as blockPool from "./block-pool";
 import * as tree from "./condition-tree";
+import { Relation } from "./condition-tree";
 import * as consumerRegistry from "./consumer-registry";
 import * as definitionIndex from "./definition-index";
 import * as equalityIndex from "./equality-index";
@@ -16,6 +18,7 @@ import * as membershipIndex from "./membership-index";
 import { OWNER_EQUALITY_INDEX, OWNER_IO } from "./owners";
 import * as pagePool from "./page-pool";
 import * as partitionMap from "./partition-map";
+import * as pathTree from "./path-tree";
 import * as pendingPostings from "./pending-postings";
 import * as rangeIndex from "./range-index";
 import * as rowPool from "./row-pool";
@@ -331,6 +334,12 @@ export function postingsVerify(): void {
 /** Checks everything that routing is made of. */
 export function routerVerify(): void {
   tree.verify();
+  let relation = tree.relationAfter(0);
+  while (relation) {
+    accesses.verify(relation as Relation);
+    relation = tree.relationAfter(relation.id);
+  }
+  pathTree.verify();
   equalityIndex.verify();
   membershipIndex.verify();
   definitionIndex.verify();

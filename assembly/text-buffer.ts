@@ -1,10 +1,11 @@
 /**
  * The text buffer: where a quoted element of an array or a JSON string is written without its
- * escapes, to be compared.
+ * escapes, to be compared; and where constants that were packed are written in full, to be read.
+ * What is in it is valid until the next is written.
  *
- * It is as large as the longest text that it may be equal to. Whoever files such a text reserves
- * its size, in the control plane; what turns out longer while a row is routed is equal to none of
- * them.
+ * It is as large as the longest text that it may be equal to, and as the longest constants. Whoever
+ * files these reserves their size, in the control plane; a text that turns out longer while a row
+ * is routed is equal to none of them.
  *
  * Only `reserve` allocates.
  */

@@ -18,7 +18,7 @@ import * as shapeTable from "./shape-table";
 import * as subqueryIndex from "./subquery-index";
 
 /** How many ids one call lists. */
-export const LISTED_MAX: u32 = 8192;
+const LISTED_MAX: u32 = 8192;
 
 /** No set has this reference. */
 const SEVERAL: u32 = 0xffffffff;

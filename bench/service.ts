@@ -9,10 +9,11 @@
  * inserted; then the server goes on, connects again and is timed from the first transaction that it
  * reads until the last one is durable. *Unmatched* rows concern no shape, *matched* ones a shape
  * each. The *walsender alone* is what a client gets of the same WAL that throws everything away: on
- * a slot made at the same place, with the same options, beginning as late; in turns before and
- * after the server. Nothing else runs meanwhile: a walsender takes a processor, and so does who
- * reads. **fan-out**: one row reaches so many shapes, until it is durable, which is when a client
- * of one of them has it; bytes are those of the journal.
+ * a slot made at the same place, with the same options, beginning as late: once before the server
+ * and once after it, of which the mean counts, while *itself* tells what the method is worth: the
+ * second against the first. Nothing else runs meanwhile: a walsender takes a processor, and so does
+ * who reads. **fan-out**: one row reaches so many shapes, until it is durable, which is when a
+ * client of one of them has it; bytes are those of the journal.
  */
 
 import { loadavg } from "node:os";
@@ -67,8 +68,8 @@ async function main(): Promise<void> {
 const HEAD =
   `Rows in transactions of ${perTransaction}; rates are medians of ${roundCount} rounds of ` +
   `${rowCount} rows\n\n| shapes | commit to client p50, ms | p99, ms | rows | rows/s | ` +
-  "walsender alone | share | lowest and highest | our processor, us a row |\n" +
-  "| ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |";
+  "walsender alone | share | lowest and highest | of itself | our processor, us a row |\n" +
+  "| ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |";
 
 const FAN_OUT_HEAD =
   `\nOne row, medians of ${changeCount}:\n\n| shapes that it reaches | durable after, ms | ` +
@@ -121,7 +122,8 @@ async function measureLatency(
 
 interface Rates {
   readonly server: number;
-  readonly walsender: number;
+  /** Before the server and after it. */
+  readonly walsender: readonly [number, number];
   /** Of the server's processor, in microseconds. */
   readonly cpuPerRow: number;
 }
@@ -137,7 +139,7 @@ async function measureRates(
   for (let round = 0; round < roundCount; round++) {
     await confirmed(ground, server);
     process.kill(server.worker.pid, "SIGSTOP");
-    const raw = await RawSlot.create(url, database);
+    const slots = [await RawSlot.create(url, database), await RawSlot.create(url, database)];
     try {
       await disconnect(ground, server);
       const [opening, closing] = [`round ${round} begins`, `round ${round} ends`];
@@ -145,21 +147,22 @@ async function measureRates(
       await insertMany(database, rowCount, first, tenants);
       const beyond = await currentLsn(database);
       await insertMarker(database, closing);
-      const drainRaw = () => raw.drain(server.names.publication, opening, closing);
-      const rawBeforeMs = round % 2 === 0 ? await drainRaw() : undefined;
+      const walsenderRate = async (slot: RawSlot) =>
+        (1000 * rowCount) / (await slot.drain(server.names.publication, opening, closing));
+
+      const before = await walsenderRate(slots[0]!);
       const draining = server.worker.ask({ kind: "drain", beyond });
       process.kill(server.worker.pid, "SIGCONT");
-      const { drainMs, cpuMs } = await draining;
+      const { drainMs, drainedCount, cpuMs } = await draining;
       process.kill(server.worker.pid, "SIGSTOP");
-      const rawMs = rawBeforeMs ?? (await drainRaw());
       rounds.push({
-        server: (1000 * rowCount) / drainMs,
-        walsender: (1000 * rowCount) / rawMs,
-        cpuPerRow: (1000 * cpuMs) / rowCount,
+        server: (1000 * drainedCount) / drainMs,
+        walsender: [before, await walsenderRate(slots[1]!)],
+        cpuPerRow: (1000 * cpuMs) / drainedCount,
       });
     } finally {
       process.kill(server.worker.pid, "SIGCONT");
-      await raw.drop();
+      for (const slot of slots) await slot.drop();
     }
   }
   return rounds;
@@ -231,15 +234,26 @@ async function insertMany(
 
 function ratesOf(rounds: readonly Rates[]): string[] {
   const middle = (pick: (rates: Rates) => number) => median(rounds.map(pick));
-  const shares = rounds.map((each) => each.server / each.walsender);
-  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  // Of the time that both took, not of the rates.
+  const walsenderOf = ({ walsender: [before, after] }: Rates) => 2 / (1 / before + 1 / after);
+  const shares = rounds.map((each) => each.server / walsenderOf(each));
+  const itself = rounds.map(({ walsender: [before, after] }) => after / before);
   return [
     middle(({ server }) => server).toFixed(0),
-    middle(({ walsender }) => walsender).toFixed(0),
+    middle(walsenderOf).toFixed(0),
     percent(median(shares)),
-    `${percent(Math.min(...shares))}, ${percent(Math.max(...shares))}`,
+    rangeOf(shares),
+    rangeOf(itself),
     middle(({ cpuPerRow }) => cpuPerRow).toFixed(2),
   ];
+}
+
+function rangeOf(shares: readonly number[]): string {
+  return `${percent(Math.min(...shares))}, ${percent(Math.max(...shares))}`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
 }
 
 async function measureFanOut(ground: Ground, count: number): Promise<void> {

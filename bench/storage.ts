@@ -163,7 +163,9 @@ async function measureFan(
   // A tenth first, so that code and page cache are warm.
   await write(bench, settings, fan, Math.ceil(changes / 10), 1000n);
   const before = bytesWritten();
+  const cpu = process.cpuUsage();
   const run = await write(bench, settings, fan, changes, 1n << 32n);
+  const { user, system } = process.cpuUsage(cpu);
   const written = bytesWritten() - before;
   const read = await measureReads(bench, settings);
   const { runs, segments } = bench.store.statistics();
@@ -172,6 +174,7 @@ async function measureFan(
   return {
     "changes/s": Math.round((changes / run.elapsedMs) * 1000),
     "pairs/s": Math.round(((changes * fan) / run.elapsedMs) * 1000),
+    "cpu us/change": ((user + system) / changes).toFixed(1),
     "B/pair beyond body": beyondBody.toFixed(1),
     "durable p50/p99 ms": `${run.p50.toFixed(1)} / ${run.p99.toFixed(1)}`,
     "loop p99/max ms": `${run.loopP99.toFixed(1)} / ${run.loopMax.toFixed(0)}`,

@@ -3,6 +3,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { readConfig } from "../src/config.ts";
 import { parseLsn, type Lsn } from "../src/model/lsn.ts";
+import { GcWatch } from "../src/report/measure.ts";
+import { mainThreadWaitedMs } from "../src/report/processor-waits.ts";
 import { PipelineService } from "../src/sync-service.ts";
 
 export type ServerOrder =
@@ -21,10 +23,16 @@ export interface ServerReport {
   readonly bareExternalBytes: number;
   /** Since `watch`, which takes a turn of the loop after another and all the time there is. */
   readonly longestTurnMs: number;
+  /** The same without what a turn waited for a processor that others had. */
+  readonly longestOwnTurnMs: number;
+  /** Of the garbage collections between `watch` and `watched`. */
+  readonly longestCollectionMs: number;
   /** Since `watch` or `count`, or of `drain`. */
   readonly cpuMs: number;
-  /** Of the last `drain`: from when the core has read its first transaction. */
+  /** Of the last `drain`: from when the core was seen to have read a transaction. */
   readonly drainMs: number;
+  /** Changes read meanwhile: a socket that has much may be read for long before anybody looks. */
+  readonly drainedCount: number;
   /** By the journal and by snapshots, since the start. */
   readonly writtenBytes: number;
 }
@@ -35,9 +43,13 @@ let stop = (): Promise<void> => Promise.resolve();
 let bare = { heapUsed: 0, rss: 0, external: 0 };
 let isWatching = false;
 let longestTurnMs = 0;
+let longestOwnTurnMs = 0;
 let turnBegan = 0;
+let waitedBefore = 0;
+let collections = new GcWatch();
 let cpuBefore = process.cpuUsage();
 let drainMs = 0;
+let drainedCount = 0;
 
 process.once("disconnect", () => process.exit(0));
 
@@ -52,7 +64,10 @@ async function obey(order: ServerOrder): Promise<ServerReport> {
   if (kind === "memory" || kind === "bare") await collect();
   if (kind === "bare") bare = process.memoryUsage();
   if (kind === "watch") watch();
-  if (kind === "watched") isWatching = false;
+  if (kind === "watched") {
+    isWatching = false;
+    await collections.stop();
+  }
   if (kind === "drain") await drain(parseLsn(order.beyond));
   const { heapUsed, rss, external } = process.memoryUsage();
   const cpu = process.cpuUsage(cpuBefore);
@@ -66,8 +81,11 @@ async function obey(order: ServerOrder): Promise<ServerReport> {
     bareRssBytes: bare.rss,
     bareExternalBytes: bare.external,
     longestTurnMs,
+    longestOwnTurnMs,
+    longestCollectionMs: collections.longestMs,
     cpuMs: (cpu.user + cpu.system) / 1000,
     drainMs,
+    drainedCount,
     writtenBytes: service?.pipeline?.store.writtenBytes ?? 0,
   };
 }
@@ -90,9 +108,11 @@ async function drain(beyond: Lsn): Promise<void> {
   const known = stream.changeCount;
   while (stream.changeCount === known) await sleep(1);
   const began = performance.now();
+  const begun = stream.changeCount;
   cpuBefore = process.cpuUsage();
   while (store.position <= beyond) await sleep(1);
   drainMs = performance.now() - began;
+  drainedCount = stream.changeCount - begun;
 }
 
 async function collect(): Promise<void> {
@@ -105,15 +125,23 @@ async function collect(): Promise<void> {
 /** An immediate per turn: the time between two is that of everything else in the turn. */
 function watch(): void {
   longestTurnMs = 0;
+  longestOwnTurnMs = 0;
+  collections = new GcWatch();
+  collections.start();
   cpuBefore = process.cpuUsage();
   turnBegan = performance.now();
+  waitedBefore = mainThreadWaitedMs();
   isWatching = true;
   setImmediate(turn);
 }
 
 function turn(): void {
   const now = performance.now();
-  longestTurnMs = Math.max(longestTurnMs, now - turnBegan);
+  const waited = mainThreadWaitedMs();
+  const turnMs = now - turnBegan;
+  longestTurnMs = Math.max(longestTurnMs, turnMs);
+  longestOwnTurnMs = Math.max(longestOwnTurnMs, turnMs - (waited - waitedBefore));
   turnBegan = now;
+  waitedBefore = waited;
   if (isWatching) setImmediate(turn);
 }

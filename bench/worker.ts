@@ -37,6 +37,7 @@ export class Worker<Order extends object, Report> {
   }
 
   stop(): void {
-    this.#process.disconnect();
+    // Not connected: it has ended, as whoever asked it was told.
+    if (this.#process.connected) this.#process.disconnect();
   }
 }

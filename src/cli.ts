@@ -72,10 +72,14 @@ const USUAL_GROWTH_FACTOR = 2;
 
 /** One line for what an operator can mend, a stack for what only we can. */
 function fail(error: unknown): never {
-  const isExpected = error instanceof LitzError || isListenError(error);
-  const text = isExpected ? error.message : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`litz: ${text}\n`);
+  process.stderr.write(`litz: ${textOf(error)}\n`);
   process.exit(1);
+}
+
+function textOf(error: unknown): string {
+  if (error instanceof LitzError) return error.message;
+  if (isListenError(error)) return `${error.message} (ELECTRIC_PORT, LITZ_HOST)`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function isListenError(error: unknown): error is Error {

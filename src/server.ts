@@ -42,6 +42,7 @@ import { ShapeCountBudget } from "./shapes/shape-count-budget.ts";
 import { ShapeCreator, type ShapeRoom, type SnapshotSource } from "./shapes/shape-creator.ts";
 import type { TimeZoneSource } from "./shapes/shape-definer.ts";
 import { Shapes, type ShapesOptions } from "./shapes/shapes.ts";
+import { Subsets } from "./shapes/subsets.ts";
 import { StorageBudget } from "./shapes/storage-budget.ts";
 import { StreamSubscriber } from "./shapes/stream-subscriber.ts";
 import { TableKeeper } from "./shapes/table-keeper.ts";
@@ -94,6 +95,7 @@ export async function openPipeline(foundation: Foundation) {
   const durable = (position: Lsn, slots: Uint32Array, count: number) => {
     waitingRoom.grown(slots, count);
     collector.durable(position);
+    eviction.consider();
   };
   const store = openStorage(foundation, { durable, failed: foundation.onStorageFailure });
   const registry = new ShapeRegistry(new ShapeTable(core), store.epochMicroseconds, clock);
@@ -106,9 +108,9 @@ export async function openPipeline(foundation: Foundation) {
   const views = new Views(core);
   const templates = new TemplateRegistry(router, views, partitions, foundation);
   const stages = { router, registry, templates, store, logger };
-  const boundaries = new BoundaryQueue(() => collector.requestBoundary());
-  const askProgress = () => collector.askProgress();
-  const onReleased = () => collector.acknowledge();
+  const onTrap = (error: Error) => store.distrust(error);
+  const boundaries = new BoundaryQueue(() => collector.requestBoundary(), onTrap);
+  const [askProgress, onReleased] = [() => collector.askProgress(), () => collector.acknowledge()];
   const writer: ChangeWriter = new ChangeWriter({
     ...{ ...stages, flushTracker, onReleased, gateBytesMax: config.snapshotBufferBytesMax },
     onOverfull: (id) => creator.stopOverfull(id),
@@ -124,8 +126,8 @@ export async function openPipeline(foundation: Foundation) {
     ...{ ...stages, writer, boundaries, waitingRoom, moves, viewKeeper },
     stopSnapshot: (id, reason) => creator.stop(id, reason),
   });
-  const publish = (table: Table) => publishWhole(table, publication, partitions);
   const keeper: TableKeeper = new TableKeeper({ ...stages, cleaner, catalog, partitions });
+  const publish = (table: Table) => publishWhole(table, { publication, partitions, keeper });
   const onSchemaChanged = (table: Table) => keeper.reconsider(table.oid);
   const [accounting, stream] = [new Accounting(core), new StreamFigures(core)];
   const { eviction, room } = openEviction(foundation, {
@@ -144,27 +146,31 @@ export async function openPipeline(foundation: Foundation) {
   const collector = new LogCollector({
     ...{ router, acknowledger, subscriber, congestion: store, rowBytesMax: config.rowBytesMax },
     oidOf: (relation) => templates.oidOf(relation),
+    onTrap,
   });
   collector.startAt(store.position, moves.lowestHeld ?? store.position);
   moves.recordRestored();
   await removeUnusableShapes(unusable, store);
 
-  const door = openDoor(foundation, {
-    ...{ ...stages, creator, cleaner, waitingRoom, acknowledger, onSchemaChanged },
-    ...{ moves, viewKeeper, views },
-  });
   const rest = { acknowledger, cleaner, collector, core, creator, eviction, keeper, partitions };
   const subqueries = { moves, viewKeeper, views, unplaced };
+  const waits = { boundaries, onSchemaChanged, waitingRoom };
+  const door = openDoor(foundation, { ...stages, ...rest, ...subqueries, ...waits });
   return { ...stages, ...door, ...rest, ...subqueries, waitingRoom, writer, accounting, stream };
+}
+
+interface PublishingStages {
+  readonly publication: Publication;
+  readonly partitions: Partitions;
+  readonly keeper: TableKeeper;
 }
 
 /** Resolves when everything that happens to the table is sent, and found when it is. */
 function publishWhole(
   table: Table,
-  publication: Publication,
-  partitions: Partitions,
+  { publication, partitions, keeper }: PublishingStages,
 ): Promise<void> {
-  const published = publication.ensure(table);
+  const published = publication.ensure(table, () => keeper.hasLostChanges(table.oid));
   if (table.isPartitioned !== true) return published;
   return published.then(() => partitions.prepare(table));
 }
@@ -251,13 +257,16 @@ type Behind = Pick<ShapeAdminOptions, "viewKeeper"> &
   Pick<ShapesOptions, "waitingRoom"> &
   Pick<ShapeAdminOptions, "router" | "views"> & {
     readonly acknowledger: Acknowledger;
-    readonly moves: Pick<Moves, "heldOf">;
+    readonly moves: Pick<Moves, "heldOf" | "pages">;
+    readonly boundaries: BoundaryQueue;
     readonly onSchemaChanged: ShapesOptions["onTableChanged"];
   };
 
 /** What clients and operators see of it all. */
 function openDoor(foundation: Foundation, behind: Behind) {
-  const { caseMapping, inspector, publication, readiness, subsets, timeZones } = foundation;
+  const { caseMapping, inspector, publication, readiness, timeZones } = foundation;
+  const { boundaries, moves } = behind;
+  const subsets = new Subsets({ source: foundation.subsets, pages: moves.pages, boundaries });
   const shapes = new Shapes({
     ...{ ...behind, readiness, subsets, caseMapping, timeZones },
     stackId: foundation.config.databaseId,
@@ -267,7 +276,7 @@ function openDoor(foundation: Foundation, behind: Behind) {
     onTableChanged: behind.onSchemaChanged,
     publishesGeneratedColumns: () => publication.publishesGeneratedColumns(),
     processedLsn: () => behind.acknowledger.processed,
-    heldOf: (id) => behind.moves.heldOf(id),
+    heldOf: (id) => moves.heldOf(id),
   });
   const admin = new ShapeAdmin({ ...behind, shapes, facts: { caseMapping } });
   return { shapes, admin };

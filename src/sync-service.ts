@@ -73,7 +73,8 @@ export interface SyncService {
   /** The whole server as a function of request and response, for any other. */
   requestHandler(): Promise<RequestHandler>;
   /**
-   * The whole server on a Fastify of its own, not yet listening.
+   * The whole server on a Fastify of its own, not yet listening. Short answers are made without it,
+   * unless hooks are added to it before it listens: then it sees every request.
    *
    * @param certificate with one, HTTP/2 and HTTP/1.1 over TLS.
    */
@@ -154,7 +155,7 @@ export class PipelineService implements SyncService {
       core: await this.#loadCore(),
       inspector,
       publication,
-      viewValues: new ViewReader(rows),
+      viewValues: new ViewReader(rows, config.coreMemoryMax),
       moveRows: new MoveReader(rows),
       // The other half of the connections is for snapshots.
       subsets: new SubsetReader(rows, { concurrency: Math.ceil(config.databasePoolSize / 2) }),
@@ -336,9 +337,8 @@ export class PipelineService implements SyncService {
       } catch (thrown) {
         const error = asError(thrown);
         const isRetriable = error instanceof LitzError && error.retriable;
-        // What is missing stays missing until somebody acts, who has to be told.
-        const isMissing = isRetriable && error.code === "PUBLICATION_MISSING";
-        if (!isRetriable || isMissing || this.#stop.signal.aborted) throw error;
+        const isHopeless = isRetriable && HOPELESS.has(error.code);
+        if (!isRetriable || isHopeless || this.#stop.signal.aborted) throw error;
         const delayMs = backoff.nextDelayMs();
         this.#logger.warn({ error: error.message, delayMs }, "the database cannot be reached yet");
         await new Promise<void>((resolve) => systemTimers.after(delayMs, resolve));
@@ -432,6 +432,8 @@ function readCertificate(file: string): string {
 const STOP_GRACE_MS = 2_000;
 /** Connections that no snapshot has; a quarter of all, if there are few. */
 const CATALOG_CONNECTIONS_MAX = 4;
+/** Errors that stay until somebody acts, who has to be told. */
+const HOPELESS: ReadonlySet<string> = new Set(["PUBLICATION_MISSING", "CORE_MEMORY_EXHAUSTED"]);
 
 function delay(delayMs: number): Promise<void> {
   return new Promise((resolve) => systemTimers.after(delayMs, resolve));

@@ -23,6 +23,7 @@ import { assert } from "../lib/assert.ts";
 import { asError, LitzError } from "../lib/errors.ts";
 import type { RelationId } from "../model/ids.ts";
 import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
+import { isTrap } from "../router/core.ts";
 import { type Router } from "../router/router.ts";
 import { RunOutcome } from "../router/run-outcome.ts";
 import type { Acknowledger } from "./acknowledger.ts";
@@ -55,6 +56,8 @@ export interface LogCollectorOptions {
   readonly oidOf: (relation: RelationId) => number;
   /** The largest single change, in bytes. */
   readonly rowBytesMax: number;
+  /** The core has trapped: nothing more may be taken from it, by anybody. */
+  readonly onTrap: (error: Error) => void;
 }
 
 /** What a socket may have read ahead of a pause, generously. */
@@ -194,6 +197,7 @@ export class LogCollector {
    */
   #break(error: unknown): void {
     this.#isBroken = true;
+    if (isTrap(error)) this.#options.onTrap(asError(error));
     this.#fail(asError(error));
   }
 

@@ -23,7 +23,7 @@ const NOT_PER_SHAPE = new Set([
 export class Overview {
   #changes = new Chart(byId("changes-chart"), [
     { label: "routed", color: "--series-8" },
-    { label: "wanted by a shape", color: "--series-1" },
+    { label: "bodies stored", color: "--series-1" },
   ]);
   #lag = new Chart(byId("lag-chart"), [{ label: "behind", color: "--series-2" }], {
     format: bytes,

@@ -59,7 +59,7 @@ export class Shapes {
             [
               count(template.shapes),
               element("code", {}, tableName(template.table)),
-              element("code", {}, template.where ?? "every row"),
+              element("code", { class: "clause" }, template.where ?? "every row"),
               nameOf(template.class),
               columnsOf(template),
             ],

@@ -23,6 +23,8 @@ export class Connections {
       if ("alpnProtocol" in socket && socket.alpnProtocol === "h2") return;
       this.#owed.set(socket, 0);
       socket.once("close", () => this.#owed.delete(socket));
+      // A turn later whatever it had sent has been parsed.
+      if (this.#isClosing) setImmediate(() => this.#owe(socket, 0));
     });
     server.on("request", (request, response) => {
       if (request.httpVersionMajor !== 1) return;
@@ -49,7 +51,7 @@ export class Connections {
     for (const session of this.#sessions) session.close();
   }
 
-  #owe(socket: Socket, change: 1 | -1): void {
+  #owe(socket: Socket, change: 1 | 0 | -1): void {
     const owed = this.#owed.get(socket);
     if (owed === undefined) return;
     this.#owed.set(socket, owed + change);

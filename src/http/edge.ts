@@ -71,7 +71,7 @@ export class Edge implements TrafficSource {
       turns,
       traffic: this.traffic,
       context: (previousCursor) => this.responseContext(previousCursor),
-      failure: (thrown, target) => this.#failedResponse(thrown, target),
+      failure: (thrown, target) => this.failedResponse(thrown, target),
     });
     this.streams = new LaneStreams({
       ...this.serving,
@@ -168,17 +168,20 @@ export class Edge implements TrafficSource {
   /** Answers an error; whatever was not foreseen is logged, with nothing that is secret. */
   async fail(thrown: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { status, headers, body } = errorResponse(thrown);
-    if (status === 500 || !isForeseen(thrown)) this.#report(thrown, request, reply, status);
+    if (status === 500 || !isForeseen(thrown)) {
+      const requestId = reply.getHeader("x-request-id");
+      const { method, raw } = request;
+      this.#report(thrown, { requestId, method, target: raw.url ?? "", status });
+    }
     reply.code(status).headers(headers).headers(errorCacheHeaders(request.method));
     await reply.type(JSON_TYPE).send(JSON.stringify(body));
   }
 
-  /** As `fail`, for a GET that the HTTP layer has let go of. */
-  #failedResponse(thrown: unknown, target: string): ShapeResponse {
+  /** As `fail`, for a GET that the HTTP layer has let go of or never had. */
+  failedResponse(thrown: unknown, target: string, requestId?: string): ShapeResponse {
     const { status, headers, body } = errorResponse(thrown);
-    if (status >= 500 && !isForeseen(thrown)) {
-      const fields = { target: redactTarget(target), status, error: thrown };
-      this.options.logger.error(fields, "a request failed");
+    if (status === 500 || !isForeseen(thrown)) {
+      this.#report(thrown, { requestId, method: "GET", target, status });
     }
     return {
       status,
@@ -187,17 +190,19 @@ export class Edge implements TrafficSource {
     };
   }
 
-  #report(thrown: unknown, request: FastifyRequest, reply: FastifyReply, status: number): void {
-    const fields = {
-      requestId: reply.getHeader("x-request-id"),
-      method: request.method,
-      target: redactTarget(request.raw.url ?? ""),
-      status,
-      error: thrown,
-    };
-    if (status >= 500) this.options.logger.error(fields, "a request failed");
+  #report(thrown: unknown, { target, ...said }: FailedRequest): void {
+    const fields = { ...said, target: redactTarget(target), error: thrown };
+    if (said.status >= 500) this.options.logger.error(fields, "a request failed");
     else this.options.logger.debug(fields, "a request was refused");
   }
+}
+
+/** What is logged of a request that could not be answered as it wished. */
+interface FailedRequest {
+  readonly requestId: unknown;
+  readonly method: string;
+  readonly target: string;
+  readonly status: number;
 }
 
 export function serverHeaders(request: IncomingMessage | undefined): Record<string, string> {
@@ -208,7 +213,9 @@ export function serverHeaders(request: IncomingMessage | undefined): Record<stri
 }
 
 /** The client's own id of its request, if it is one that is echoed (protocol 1). */
-export function givenRequestId(request: IncomingMessage | undefined): string | undefined {
+export function givenRequestId(
+  request: Pick<IncomingMessage, "headers"> | undefined,
+): string | undefined {
   const given = request?.headers["x-request-id"];
   const isEchoed =
     typeof given === "string" &&

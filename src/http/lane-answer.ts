@@ -34,20 +34,8 @@ export interface LaneHead {
 
 /** @param body undefined: it follows in chunks. */
 export function laneAnswer(head: LaneHead, body: Uint8Array | undefined): LaneAnswer {
-  const { status, headers, nowMs, isLast } = head;
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const framing =
-    body === undefined
-      ? "transfer-encoding: chunked\r\n"
-      : `content-length: ${body.byteLength}\r\n`;
-  const connection = isLast
-    ? "connection: close\r\n"
-    : `connection: keep-alive\r\nkeep-alive: timeout=${IDLE_TIMEOUT_MS / 1000}\r\n`;
-  const rest = `\r\n${lines.join("")}date: ${dateAt(nowMs)}\r\n${connection}${framing}\r\n`;
-  return {
-    before: `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nx-request-id: `,
-    after: Buffer.concat([Buffer.from(rest, "latin1"), body ?? NO_BODY]),
-  };
+  const rest = Buffer.from(headBehindId(head, body?.byteLength), "latin1");
+  return { before: headBeforeId(head), after: Buffer.concat([rest, body ?? NO_BODY]) };
 }
 
 /** @param requestId the client's own; undefined: it is given one. */
@@ -70,6 +58,30 @@ export function writeAnswer(
   after.copy(bytes, size);
   socket.write(bytes);
 }
+
+/** An answer for one connection alone. REQUIRES: its headers are ASCII. */
+export function writeWhole(socket: Socket, head: LaneHead, body: string, requestId: string): void {
+  const size = Buffer.byteLength(body);
+  const text = headBeforeId(head) + requestId + headBehindId(head, size) + body;
+  // What has a byte for each character need not be looked at again.
+  socket.write(text, size === body.length ? "latin1" : "utf8");
+}
+
+function headBeforeId({ status }: LaneHead): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nx-request-id: `;
+}
+
+/** @param bodySize undefined: it is told with each chunk. */
+function headBehindId({ headers, nowMs, isLast }: LaneHead, bodySize: number | undefined): string {
+  let lines = "\r\n";
+  for (const name in headers) lines += `${name}: ${headers[name]!}\r\n`;
+  const framing =
+    bodySize === undefined ? "transfer-encoding: chunked" : `content-length: ${bodySize}`;
+  const connection = isLast ? "connection: close" : KEPT_ALIVE;
+  return `${lines}date: ${dateAt(nowMs)}\r\n${connection}\r\n${framing}\r\n\r\n`;
+}
+
+const KEPT_ALIVE = `connection: keep-alive\r\nkeep-alive: timeout=${IDLE_TIMEOUT_MS / 1000}`;
 
 /** What every response has (protocol 1, 1.2), but the request's id. */
 export function laneHeaders(origin: string | undefined): Record<string, string> {

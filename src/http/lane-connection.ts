@@ -34,6 +34,8 @@ export interface LaneHost {
   readonly isClosing: boolean;
   /** Requests begin in turns: thousands may arrive in one turn of the loop. */
   readonly turns: LaneTurns;
+  /** Whoever answers these bytes on the connection; undefined: the HTTP layer. */
+  guestFor(connection: LaneConnection, bytes: Buffer): Guest | undefined;
   /** Hands a lane to the HTTP layer. */
   admit(lane: Lane): void;
   /** The connection is gone. */
@@ -78,12 +80,12 @@ export class LaneConnection implements RingEntry {
   }
 
   /**
-   * Takes the connection from the lane.
+   * Takes the connection from its lane or its guest.
    *
-   * REQUIRES: the lane is this connection's, holds one request, and its response has not begun.
+   * REQUIRES: it has one request, whose response has not begun.
    */
   park(guest: Guest): void {
-    this.#lane!.retire();
+    this.#lane?.retire();
     this.#lane = undefined;
     this.#guest = guest;
     this.socket.setTimeout(0);
@@ -145,6 +147,13 @@ export class LaneConnection implements RingEntry {
       return;
     }
     const isFirst = this.#held === undefined;
+    if (isFirst && this.#guest === undefined) {
+      this.#guest = this.#host.guestFor(this, bytes);
+      if (this.#guest !== undefined) {
+        this.#host.ring.clear(this);
+        return;
+      }
+    }
     this.#held = this.#held === undefined ? bytes : Buffer.concat([this.#held, bytes]);
     // Nobody who waits for an answer has that much to say.
     if (this.#guest !== undefined && this.#held.length > PARKED_BYTES_MAX) this.socket.destroy();

@@ -176,7 +176,9 @@ class PollCohort implements Watcher {
   add(poll: LanePoll): void {
     poll.cohort = this;
     poll.place = this.#members.length;
-    this.#members.push(poll);
+    // Pushed onto an empty array, the first would get room for sixteen others.
+    if (poll.place === 0) this.#members = [poll];
+    else this.#members.push(poll);
   }
 
   remove(poll: LanePoll): void {

@@ -13,7 +13,8 @@ import type { ServerOptions } from "node:http";
 import { Server } from "node:net";
 import { systemTimers } from "../lib/timers.ts";
 import type { Lane } from "./lane.ts";
-import { LaneConnection, type LaneHost } from "./lane-connection.ts";
+import { LaneConnection, type Guest, type LaneHost } from "./lane-connection.ts";
+import type { LaneGets } from "./lane-gets.ts";
 import { LaneRing } from "./lane-ring.ts";
 import { LaneTurns } from "./lane-turns.ts";
 import { ANSWERS_PER_TURN, IDLE_TIMEOUT_MS, RING_LONGEST_MS, RING_TICK_MS } from "./limits.ts";
@@ -23,6 +24,8 @@ export class LaneServer extends Server implements LaneHost {
   readonly ring = new LaneRing(systemTimers, RING_TICK_MS, RING_LONGEST_MS);
   readonly turns = new LaneTurns(ANSWERS_PER_TURN);
   isClosing = false;
+  /** Answers what needs no HTTP layer, if anybody does. */
+  gets: Pick<LaneGets, "take"> | undefined;
   readonly #connections = new Set<LaneConnection>();
 
   constructor(options: ServerOptions, listener: RequestListener) {
@@ -55,6 +58,10 @@ export class LaneServer extends Server implements LaneHost {
 
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  guestFor(connection: LaneConnection, bytes: Buffer): Guest | undefined {
+    return this.gets?.take(connection, bytes);
   }
 
   admit(lane: Lane): void {

@@ -50,6 +50,9 @@ export const READ_COST = 4;
 /** What the HTTP layer takes for a request, in answers. */
 export const REQUEST_COST = 16;
 
+/** What it takes to answer a request without it. */
+export const GET_COST = 4;
+
 /** A job of a single step. */
 export function once(cost: number, act: () => void): Job {
   return {

@@ -18,6 +18,12 @@ export const REQUEST_BODY_BYTES_MAX = 8_000_000;
 export const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
+ * How long the connection of a malformed request stays when that has been answered. Ended at once,
+ * over bytes that nobody reads any more, it would be reset and the answer lost with it.
+ */
+export const REFUSED_LINGER_MS = 2_000;
+
+/**
  * Unanswered requests for shapes on one HTTP/1 connection. Nobody needs more than one; without a
  * limit, one packet of pipelined requests opens a thousand long-polls.
  */

@@ -10,8 +10,9 @@ import { corsHeaders, OTHER_METHODS } from "./cors.ts";
 import { Edge, serverHeaders, type EdgeOptions } from "./edge.ts";
 import type { Certificate } from "./https-certificate.ts";
 import { createHttpsServer } from "./https-server.ts";
+import { LaneGets } from "./lane-gets.ts";
 import { LaneServer } from "./lane-server.ts";
-import { HEADER_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
+import { HEADER_BYTES_MAX, REFUSED_LINGER_MS, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { normalizeTarget } from "./path.ts";
 import { JSON_TYPE } from "./responses.ts";
 import { addShapeRoutes } from "./routes.ts";
@@ -26,6 +27,7 @@ import { UNCHECKED } from "./unchecked-schemas.ts";
 export function createHttpServer(options: EdgeOptions, certificate?: Certificate): FastifyInstance {
   const edge = new Edge(options);
   const connections = new Connections();
+  let gets: LaneGets | undefined;
   const app = fastify({
     schemaController: UNCHECKED,
     serverFactory: (listener) => {
@@ -35,6 +37,7 @@ export function createHttpServer(options: EdgeOptions, certificate?: Certificate
       }
       const settings = { maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS };
       const server = new LaneServer(settings, listener);
+      server.gets = gets = new LaneGets(edge, server.turns);
       connections.watch(server.http);
       edge.connectionCounter = () => server.connectionCount;
       // Of an HTTP server Fastify asks no more than what a LaneServer has.
@@ -46,6 +49,7 @@ export function createHttpServer(options: EdgeOptions, certificate?: Certificate
     clientErrorHandler: (error, socket) => answerClientError(edge, error, socket),
   });
   app.addHook("preClose", (done) => {
+    gets?.close();
     connections.close();
     done();
   });
@@ -74,8 +78,27 @@ export function createHttpServer(options: EdgeOptions, certificate?: Certificate
       await reply.header("cache-control", UNCACHED_PAGE).send();
     },
   });
+  whenHooked(app, () => gets?.close());
   return app;
 }
+
+/**
+ * Hooks of a host's own are to see every request: then all of them take the way through Fastify.
+ * Those of scopes, as our own routes have them, see only what is in their scope.
+ */
+function whenHooked(app: FastifyInstance, act: () => void): void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called on what it was
+  const addHook = app.addHook as (name: string, ...rest: unknown[]) => unknown;
+  Object.assign(app, {
+    addHook(this: FastifyInstance, name: string, ...rest: unknown[]): unknown {
+      if (this === app && !HOOKS_OF_SERVERS.has(name)) act();
+      return addHook.call(this, name, ...rest);
+    },
+  });
+}
+
+/** All others concern requests, or add what does to each route as it is made. */
+const HOOKS_OF_SERVERS = new Set(["onReady", "onListen", "preClose", "onClose"]);
 
 export interface RequestHandler {
   /** For `http.createServer(handler.handle)` and whatever takes such functions. */
@@ -122,5 +145,8 @@ function answerClientError(edge: Edge, error: ConnectionError, socket: Socket): 
     connection: "close",
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  // Its client may never end its own side. Whatever else it says does not keep it here.
+  const end = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS).unref();
+  socket.once("close", () => clearTimeout(end));
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]!}\r\n${lines.join("")}\r\n${body}`);
 }

@@ -41,8 +41,9 @@ export async function answerShape(
     edge.openRequests.answering(open);
     await send(edge, request, reply, response, open);
   } catch (error) {
-    if (open?.client.isGone !== true) throw error;
-    reply.hijack();
+    if (reply.sent) cutShort(edge, reply, error);
+    else if (open?.client.isGone === true) reply.hijack();
+    else throw error;
   } finally {
     open?.release();
     // Who waits on a lane keeps it.
@@ -127,17 +128,23 @@ async function send(
     await reply.send(body);
     return;
   }
-  reply.hijack();
-  const encoded = await encode(edge, request, reply, response, body);
-  reply.raw.writeHead(status, reply.getHeaders() as OutgoingHttpHeaders);
-  const { stalledReaderTimeoutMs } = edge.options.config;
+  let encoded = body;
   try {
-    const options = { ...encoded, stalledReaderTimeoutMs };
-    await pumpBody(encoded.pages, reply.raw, open.client, options);
-  } catch (error) {
-    const requestId = reply.getHeader("x-request-id");
-    edge.options.logger.warn({ requestId, error }, "a response was cut short");
+    encoded = await encode(edge, request, reply, response, body);
+    reply.hijack();
+    reply.raw.writeHead(status, reply.getHeaders() as OutgoingHttpHeaders);
+    const { stalledReaderTimeoutMs } = edge.options.config;
+    await pumpBody(encoded.pages, reply.raw, open.client, { ...encoded, stalledReaderTimeoutMs });
+  } finally {
+    closeBody(encoded.pages);
   }
+}
+
+/** Ends a response that has gone past whoever answers errors: its client shall not wait for it. */
+function cutShort(edge: Edge, reply: FastifyReply, error: unknown): void {
+  const requestId = reply.getHeader("x-request-id");
+  edge.options.logger.warn({ requestId, error }, "a response was cut short");
+  reply.raw.destroy();
 }
 
 /** Compresses what is long and not live, for a client that accepts it. */
@@ -155,8 +162,9 @@ async function encode(
   if (isRefused || !isWorthCompressing(body)) return body;
   const encoding = negotiate(request.headers["accept-encoding"]);
   if (encoding === undefined) return body;
+  const compressed = await compress(body, encoding);
   reply.headers({ "content-encoding": encoding, vary: "accept-encoding" });
-  return compress(body, encoding);
+  return compressed;
 }
 
 /** @throws {LitzError} 414 */

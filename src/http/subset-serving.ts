@@ -10,9 +10,14 @@
  *    which its snapshot tells it, and never not at all.
  * 2. An offset beyond the end of the log is no error. After a must-refetch, clients ask with the
  *    new handle and their old offset; the answer puts them right.
+ * 3. Clients pass over changes of the page's rows that its snapshot shows, until they have got to
+ *    `database_lsn`. Of a shape with subqueries they must not: rows that moved in carry no
+ *    transaction, so an older one would stay whose later change is passed over. It is told that the
+ *    database was where the client is, who then takes the whole log from there on.
  */
 
 import { InvalidParameter } from "../lib/errors.ts";
+import { minLsn, type Lsn } from "../model/lsn.ts";
 import { compareLogOffsets, FIRST, formatLogOffset, type LogOffset } from "../model/log-offset.ts";
 import type { ShapeDefinition } from "../model/shape-definition.ts";
 import type { Subset, SubsetSnapshot } from "../model/subset.ts";
@@ -80,7 +85,7 @@ export async function serveSubset(
 /** Protocol 4.1: of the caching of logs, nothing applies. */
 export function subsetResponse(answer: SubsetAnswer | MustRefetch): ShapeResponse {
   if (answer.kind === "must-refetch") return mustRefetchResponse(answer.handle);
-  const { body, end, isLive, shape, snapshot } = answer;
+  const { body, end, isLive, shape } = answer;
   return {
     status: 200,
     headers: {
@@ -91,17 +96,19 @@ export function subsetResponse(answer: SubsetAnswer | MustRefetch): ShapeRespons
       "electric-offset": formatLogOffset(end),
       ...(isLive ? {} : { "electric-schema": shape.schemaHeader }),
     },
-    body: body === undefined ? "" : { pages: body, frame: frameOf(snapshot), tail: undefined },
+    body: body === undefined ? "" : { pages: body, frame: frameOf(answer), tail: undefined },
   };
 }
 
-function frameOf({ bounds, mark }: SubsetSnapshot): BodyFrame {
+function frameOf({ end, shape, snapshot: { bounds, mark } }: SubsetAnswer): BodyFrame {
+  const isDependent = shape.definition.template.where?.subqueries !== undefined;
   const metadata = {
     xmin: `${bounds.xmin}`,
     xmax: `${bounds.xmax}`,
     xip_list: bounds.xip.map(String),
     snapshot_mark: mark,
-    database_lsn: `${bounds.lsn}`,
+    // Invariant 3.
+    database_lsn: `${isDependent ? minLsn(bounds.lsn, end.tx as Lsn) : bounds.lsn}`,
   };
   return { opening: `{"metadata":${JSON.stringify(metadata)},"data":[`, closing: "]}" };
 }

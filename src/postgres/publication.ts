@@ -70,7 +70,11 @@ export class Publication {
     this.#timers = options.timers ?? systemTimers;
   }
 
-  /** Makes the publication, empty, unless it is there. @throws {LitzError} PUBLICATION_MISSING */
+  /**
+   * Makes the publication, empty, unless it is there.
+   *
+   * @throws {LitzError} PUBLICATION_MISSING in manual mode.
+   */
   async ensureExists(): Promise<void> {
     const [row] = await this.#database.query(
       `SELECT current_setting('server_version_num'),
@@ -103,16 +107,18 @@ export class Publication {
    * Resolves when Postgres sends the table's changes, old rows included. Concurrent calls for one
    * table are one.
    *
+   * @param onUnsent is called, and waited for, where nothing was sent of the table until now: what
+   *   lived on it before has lost changes.
    * @throws {LitzError} in the words of protocol 3.2 when the table may not be altered;
    *   SCHEMA_CHANGED when it is not there any more.
    */
-  ensure(table: Table): Promise<void> {
+  ensure(table: Table, onUnsent: () => Promise<void> = nothing): Promise<void> {
     this.#removals.get(table.oid)?.();
     this.#removals.delete(table.oid);
     if (this.#ready.has(table.oid)) return Promise.resolve();
     const pending = this.#pending.get(table.oid);
     if (pending !== undefined) return pending;
-    const work = this.#enqueue(() => this.#add(table)).finally(() => {
+    const work = this.#enqueue(() => this.#add(table, onUnsent)).finally(() => {
       this.#pending.delete(table.oid);
     });
     this.#pending.set(table.oid, work);
@@ -185,19 +191,29 @@ export class Publication {
     return result;
   }
 
-  async #add(table: Table): Promise<void> {
+  async #add(table: Table, onUnsent: () => Promise<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#addOnce(table);
+        const wasSent = await this.#addOnce(table);
+        if (!wasSent) await onUnsent();
         this.#ready.add(table.oid);
         return;
       } catch (error) {
-        if (attempt === ATTEMPTS || !CROSSED.has(sqlStateOf(error) ?? "")) throw error;
+        if (attempt === ATTEMPTS) throw error;
+        if (isMissing(error) && !this.#isManual) await this.#makeAgain();
+        else if (!CROSSED.has(sqlStateOf(error) ?? "")) throw error;
       }
     }
   }
 
-  async #addOnce(table: Table): Promise<void> {
+  /** Somebody has dropped the publication, and with it every table. */
+  async #makeAgain(): Promise<void> {
+    await this.ensureExists();
+    this.#ready.clear();
+  }
+
+  /** Whether its changes were sent before. */
+  async #addOnce(table: Table): Promise<boolean> {
     const states = await readPublishedTables(this.#database, this.#name, [table.oid]);
     const state = states.get(table.oid);
     if (state?.schema !== table.schema || state.name !== table.name) throw isGone(table);
@@ -213,6 +229,7 @@ export class Publication {
     } else if (!isComplete) {
       await this.#complete(table, !isSent, withoutFull);
     }
+    return isSent;
   }
 
   /**
@@ -249,11 +266,10 @@ export class Publication {
   }
 
   #missing(): LitzError {
-    return unavailable(
-      "PUBLICATION_MISSING",
-      `Publication "${this.#name}" is missing: create it, or unset ` +
-        `ELECTRIC_MANUAL_TABLE_PUBLISHING and let the role create it`,
-    );
+    const advice = this.#isManual
+      ? "create it, or unset ELECTRIC_MANUAL_TABLE_PUBLISHING and let the role create it"
+      : "it was made again, and somebody drops it each time";
+    return unavailable("PUBLICATION_MISSING", `Publication "${this.#name}" is missing: ${advice}`);
   }
 
   #defective(table: Table, defect: string): LitzError {
@@ -292,6 +308,8 @@ async function awaitWriters(transaction: Queryable, table: Table): Promise<void>
   await transaction.query(`LOCK TABLE ${quoteTable(table)} IN SHARE MODE`);
 }
 
+const nothing = (): Promise<void> => Promise.resolve();
+
 function isGone(table: Table): LitzError {
   return new LitzError(`the table ${quoteTable(table)} is not there any more`, {
     code: "SCHEMA_CHANGED",
@@ -329,6 +347,10 @@ function sqlStateOf(error: unknown): string | undefined {
 
 function isRefusedToAdd(error: unknown): boolean {
   return error instanceof LitzError && error.code === "TABLE_NOT_PUBLISHED";
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof LitzError && error.code === "PUBLICATION_MISSING";
 }
 
 function isPrivilege(error: unknown): boolean {

@@ -20,6 +20,7 @@ import { LitzError } from "../lib/errors.ts";
 import { Permits } from "../lib/permits.ts";
 import { systemTimers, type CancelTimer, type Timers } from "../lib/timers.ts";
 import type { ShapeDefinition } from "../model/shape-definition.ts";
+import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { Subset, SubsetSnapshot } from "../model/subset.ts";
 import { quoteTable } from "../model/table.ts";
 import type { Pool } from "./pool.ts";
@@ -55,6 +56,7 @@ interface Wanted {
   readonly definition: ShapeDefinition;
   readonly subset: Subset;
   readonly tagPrefix: string;
+  readonly placed: ((bounds: SnapshotBounds) => void) | undefined;
 }
 
 const LIMITS: SubsetLimits = {
@@ -83,6 +85,7 @@ export class SubsetReader {
    *
    * @param signal gives up, be it in the middle of the pages.
    * @param tagPrefix stack id and handle, for the tags of a dependent template.
+   * @param placed is told where the snapshot lies in time, before any row is read.
    * @throws {LitzError} SCHEMA_CHANGED, POSTGRES_*; POSTGRES_POOL_EXHAUSTED when the turn did not
    *   come.
    */
@@ -91,15 +94,17 @@ export class SubsetReader {
     subset: Subset,
     signal: AbortSignal,
     tagPrefix = "",
+    placed?: (bounds: SnapshotBounds) => void,
   ): Promise<SubsetSnapshot> {
     const release = await this.#permits.acquire(this.#limits.queueTimeoutMs, signal);
     if (release === undefined) throw noTurn(signal);
+    const wanted = { definition, subset, tagPrefix, placed };
     return new Promise((resolve, reject) => {
       this.#pool
         .withClient(async (client) => {
           // Given up while it waited: the connection is as good as new.
           if (signal.aborted) reject(abandoned());
-          else await this.#serve(client, { definition, subset, tagPrefix }, signal, resolve);
+          else await this.#serve(client, wanted, signal, resolve);
         })
         .finally(release)
         // Once the answer has begun this has no effect: its pages fail with the same error.
@@ -120,9 +125,11 @@ export class SubsetReader {
       transaction = await SnapshotTransaction.begin(
         client,
         this.#limits,
-        "pg_current_wal_lsn",
+        // What is placed among the commits has to be read up to where they all are.
+        wanted.placed === undefined ? "pg_current_wal_lsn" : "pg_current_wal_insert_lsn",
         wanted.definition.template,
       );
+      wanted.placed?.(transaction.bounds);
       const mark = Math.floor(this.#random() * 2 ** 31);
       const batches = transaction.batches(subsetQuery(wanted, mark));
       const { bounds } = transaction;

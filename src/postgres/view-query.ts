@@ -9,50 +9,48 @@
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import { whereSqlOver, type ShapeDefinition } from "../model/shape-definition.ts";
 import { quoteIdentifier, quoteTable } from "../model/table.ts";
+import { noRoomForValues, ViewSeed } from "../model/view-seed.ts";
 import { arrayText } from "./array-text.ts";
 import type { Pool } from "./pool.ts";
-import {
-  DEFAULT_LIMITS,
-  withSnapshot,
-  type CursorQuery,
-  type SnapshotLimits,
-} from "./snapshot-transaction.ts";
+import { DEFAULT_LIMITS, withSnapshot, type CursorQuery } from "./snapshot-transaction.ts";
 
 export interface ViewValues {
   readonly bounds: SnapshotBounds;
-  /** For each subselect its tuples, in the texts in which the stream sends them. */
-  readonly values: readonly CountedTuple[][];
+  /** For each subselect. */
+  readonly seeds: readonly ViewSeed[];
 }
-
-export type CountedTuple = readonly [tuple: readonly (string | null)[], count: number];
 
 export class ViewReader {
   readonly #pool: Pool;
-  readonly #limits: SnapshotLimits;
+  readonly #bytesMax: number;
 
-  constructor(pool: Pool, limits: Partial<SnapshotLimits> = {}) {
+  /** @param bytesMax that the values of one query may take until they are in the core. */
+  constructor(pool: Pool, bytesMax: number) {
     this.#pool = pool;
-    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#bytesMax = bytesMax;
   }
 
   /**
    * @param definitions of views (their template has a `projection`) of one template; at least one.
-   * @throws {LitzError} SCHEMA_CHANGED when the table is not the one that was defined, POSTGRES_*.
+   * @throws {LitzError} SCHEMA_CHANGED when the table is not the one that was defined, POSTGRES_*,
+   *   CORE_MEMORY_EXHAUSTED when there are too many values.
    */
   async read(definitions: readonly ShapeDefinition[], signal: AbortSignal): Promise<ViewValues> {
     const { template } = definitions[0]!;
-    const values: CountedTuple[][] = definitions.map(() => []);
+    const seeds = definitions.map(() => new ViewSeed());
+    let bytes = 0;
     let bounds: SnapshotBounds | undefined;
-    await withSnapshot(this.#pool, this.#limits, template, signal, async (transaction) => {
+    await withSnapshot(this.#pool, DEFAULT_LIMITS, template, signal, async (transaction) => {
       bounds = transaction.bounds;
       for await (const rows of transaction.tuples(countQuery(definitions))) {
         signal.throwIfAborted();
         for (const [place, count, ...tuple] of rows) {
-          values[Number(place)]!.push([tuple, Number(count)]);
+          bytes += seeds[Number(place)]!.add(tuple, Number(count));
         }
+        if (bytes > this.#bytesMax) throw noRoomForValues();
       }
     });
-    return { bounds: bounds!, values };
+    return { bounds: bounds!, seeds };
   }
 }
 

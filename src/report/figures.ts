@@ -87,6 +87,12 @@ function turns(name: string, of: (measurement: Measurement) => Turns | undefined
     pause(`${name}: median turn of the event loop, ms`, (run) => of(run)?.p50Ms),
     pause(`${name}: p99 turn, ms`, (run) => of(run)?.p99Ms),
     pause(`${name}: longest event-loop delay, ms`, (run) => of(run)?.longestMs, "longest delay"),
+    {
+      label: `${name}: threads without a processor, total ms`,
+      better: "neither",
+      format: formatMs,
+      of: (run) => of(run)?.waitedMs,
+    },
     count(`${name}: collections`, (run) => of(run)?.collections.count),
     pause(`${name}: their total, ms`, (run) => of(run)?.collections.totalMs, "collections"),
     pause(`${name}: the longest of them, ms`, (run) => of(run)?.collections.longestMs),

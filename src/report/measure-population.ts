@@ -27,6 +27,7 @@ import type {
   RunOptions,
   Turns,
 } from "./measurement.ts";
+import { processWaitedMs } from "./processor-waits.ts";
 import { Random } from "./random.ts";
 import { heldByShapes } from "./structure-report.ts";
 import type { Population, PopulationFactory, Workload } from "./workload.ts";
@@ -189,7 +190,9 @@ function makeRequest(random: Random, number: number): object {
 async function watchTurns(count: number, work: (turn: number) => void): Promise<Turns> {
   const gc = new GcWatch();
   gc.start();
+  const waitedBefore = processWaitedMs();
   const durations = await timeTurns(count, work);
+  const waitedMs = processWaitedMs() - waitedBefore;
   const collections = collectionsOf(await gc.stop());
   const longestMsByStretch = Array.from({ length: STRETCHES }, (_, stretch) => {
     const [from, to] = [stretch, stretch + 1].map((edge) => Math.floor((edge * count) / STRETCHES));
@@ -202,6 +205,7 @@ async function watchTurns(count: number, work: (turn: number) => void): Promise<
     p99Ms: percentile(durations, 0.99),
     longestMs: percentile(durations, 1),
     longestMsByStretch,
+    waitedMs,
     collections,
   };
 }

@@ -60,6 +60,8 @@ export interface Turns {
   readonly longestMs: number;
   /** The longest turn of each hundredth of the run. */
   readonly longestMsByStretch: readonly number[];
+  /** For how long threads of the process had no processor in that time, added up. */
+  readonly waitedMs: number;
   readonly collections: Collections;
 }
 

@@ -181,7 +181,9 @@ pages of its structures, waste included, and for the others what the heap and ex
 by, free pages left out, which is known to some 200 kB and says little of a thousand shapes.
 <i>RSS</i> is all of the process, Node included: with few shapes Node is
 nearly all of it. Rates are per second of processor time, threads of the garbage collector
-included; pauses are wall time. Lookups are timed one by one, less what reading the clock takes.</p>
+included; pauses are wall time, and <i>threads without a processor</i> is how long other work on the
+machine kept ours from running meanwhile: a collection lasts until the last of its threads was let.
+Lookups are timed one by one, less what reading the clock takes.</p>
 </section>`;
 
 /** So that the page alone can be measured against. */

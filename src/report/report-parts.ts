@@ -15,7 +15,7 @@ export function describeOrigin(document: ReportDocument): readonly (readonly [st
   const measured: [string, string][] = [
     ["workloads", parameters.workloads.join(", ")],
     ["shapes", parameters.shapeCounts.map(formatCount).join(" / ")],
-    ["repetitions", `${parameters.repetitions}, of which the median counts`],
+    ["repetitions", parameters.repetitions === 1 ? "1" : `${parameters.repetitions}, medians`],
     ["seed", String(parameters.seed)],
   ];
   return [

@@ -10,7 +10,7 @@ import { readFile } from "node:fs/promises";
 import { instantiateSync } from "@assemblyscript/loader";
 import { assert } from "../lib/assert.ts";
 
-/** An assertion in the core failed. Linear memory may be torn: the routing stack starts over. */
+/** An assertion in the core failed, in a build that has them. Linear memory may be torn. */
 export class CoreTrap extends Error {
   override readonly name = "CoreTrap";
   readonly code = "CORE_TRAP";
@@ -168,6 +168,15 @@ export class Core {
     this.#words = new Uint32Array(buffer);
     this.#floats = new Float64Array(buffer);
   }
+}
+
+/**
+ * Whether a call into the core ended in the middle: by an assertion, or where a build has none by a
+ * trap, such as an address beyond memory. What it was writing may be half written: nothing that
+ * lies in there can be trusted any more.
+ */
+export function isTrap(error: unknown): boolean {
+  return error instanceof CoreTrap || error instanceof WebAssembly.RuntimeError;
 }
 
 /** Reads and compiles the module that `npm run build` makes. */

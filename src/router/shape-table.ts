@@ -4,6 +4,10 @@ import { EXCHANGE_SIZE, type Core, type CoreExports } from "./core.ts";
 
 /** Ids and keys share the exchange, 4 + 8 bytes each; an even number keeps the keys aligned. */
 const SLICE = Math.floor(EXCHANGE_SIZE / 24) * 2;
+/** Asking one by one takes 15 ns each; the way through the exchange 400 ns and 5 each. */
+const FEW = 16;
+/** All but bit 31. */
+const ID_MASK = 0x7fff_ffff;
 const LAST_USE_MODULUS = 0x1_0000;
 
 /**
@@ -69,6 +73,7 @@ export class ShapeTable {
    * ever before.
    */
   keysOf(ids: Uint32Array): Float64Array {
+    if (ids.length <= FEW) return this.#fewKeysOf(ids);
     if (ids.length > this.#keys.length) this.#keys = new Float64Array(ids.length * 2);
     const first = this.#core.exchange;
     const out = first + SLICE * 4;
@@ -77,6 +82,13 @@ export class ShapeTable {
       this.#core.words.set(ids.subarray(at, at + count), first >>> 2);
       this.#exports.shapeKeys(first, count, out);
       this.#keys.set(this.#core.floats.subarray(out >>> 3, (out >>> 3) + count), at);
+    }
+    return this.#keys.subarray(0, ids.length);
+  }
+
+  #fewKeysOf(ids: Uint32Array): Float64Array {
+    for (let index = 0; index < ids.length; index++) {
+      this.#keys[index] = this.#exports.shapeKey(ids[index]! & ID_MASK);
     }
     return this.#keys.subarray(0, ids.length);
   }

@@ -5,14 +5,20 @@
  */
 
 import { asError } from "../lib/errors.ts";
+import { isTrap } from "../router/core.ts";
 
 export class BoundaryQueue {
   readonly #request: () => void;
+  readonly #onTrap: (error: Error) => void;
   #waiting: (() => void)[] = [];
 
-  /** @param request asks for a call of `runAll` at the next boundary, perhaps at once. */
-  constructor(request: () => void) {
+  /**
+   * @param request asks for a call of `runAll` at the next boundary, perhaps at once.
+   * @param onTrap is told, beside whoever wanted the work, when the core has trapped.
+   */
+  constructor(request: () => void, onTrap: (error: Error) => void) {
     this.#request = request;
+    this.#onTrap = onTrap;
   }
 
   /** Runs `work` at the next boundary and resolves with what it returns. */
@@ -22,6 +28,7 @@ export class BoundaryQueue {
         try {
           resolve(work());
         } catch (error) {
+          if (isTrap(error)) this.#onTrap(asError(error));
           reject(asError(error));
         }
       });

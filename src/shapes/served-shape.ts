@@ -7,20 +7,27 @@ import type { ShapeRegistry } from "./registry.ts";
 import type { News, ServedShape, WaitOutcome, Watcher } from "./shape-service.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
 
-export interface OpenShapeOptions {
+/** What all open shapes have in common. */
+export interface OpenShapeSources {
+  readonly registry: ShapeRegistry;
+  readonly waitingRoom: WaitingRoom;
+  readonly creator: { started(id: ShapeId): Promise<void> | undefined };
+  /** Of shapes with subqueries. */
+  readonly heldOf: (id: ShapeId) => Lsn | undefined;
+}
+
+/** What one of them is made of. */
+export interface OpenShapeParts {
   readonly id: ShapeId;
   readonly definition: ShapeDefinition;
   readonly schemaHeader: string;
   readonly log: ShapeLog;
-  readonly registry: ShapeRegistry;
-  readonly waitingRoom: WaitingRoom;
-  readonly snapshotStarted: () => Promise<void> | undefined;
-  readonly heldLsn: () => Lsn | undefined;
 }
 
 /**
  * A shape as one request holds it: its id, and the generation that tells whether the id is still
- * the shape's. Lives as long as the request, however long the shape does.
+ * the shape's. Lives as long as the request, however long the shape does. Requests wait by the ten
+ * thousand, hence no closure and no object of its own for anything that open shapes can share.
  */
 export class OpenShape implements ServedShape {
   readonly handle;
@@ -29,30 +36,31 @@ export class OpenShape implements ServedShape {
   readonly log: ShapeLog;
   readonly #id: ShapeId;
   readonly #generation: number;
-  readonly #options: OpenShapeOptions;
+  readonly #sources: OpenShapeSources;
 
   /** REQUIRES: the id is live. */
-  constructor(options: OpenShapeOptions) {
-    const { id, registry } = options;
-    this.#options = options;
+  constructor(sources: OpenShapeSources, { id, definition, schemaHeader, log }: OpenShapeParts) {
+    const { registry } = sources;
+    this.#sources = sources;
     this.#id = id;
     this.#generation = registry.generationOf(id);
     this.handle = registry.handleOf(id)!;
-    this.definition = options.definition;
-    this.schemaHeader = options.schemaHeader;
-    this.log = options.log;
+    this.definition = definition;
+    this.schemaHeader = schemaHeader;
+    this.log = log;
   }
 
   get isCurrent(): boolean {
-    return this.#options.registry.isCurrent(this.#id, this.#generation);
+    return this.#sources.registry.isCurrent(this.#id, this.#generation);
   }
 
   get heldLsn(): Lsn | undefined {
-    return this.#options.heldLsn();
+    const isTagged = this.definition.template.where?.subqueries !== undefined;
+    return isTagged ? this.#sources.heldOf(this.#id) : undefined;
   }
 
   snapshotStarted(): Promise<void> | undefined {
-    return this.#options.snapshotStarted();
+    return this.#sources.creator.started(this.#id);
   }
 
   async waitForChange(
@@ -61,17 +69,17 @@ export class OpenShape implements ServedShape {
     signal?: AbortSignal,
   ): Promise<WaitOutcome> {
     const news = (): News | undefined => this.#news(after);
-    const { waitingRoom } = this.#options;
+    const { waitingRoom } = this.#sources;
     return news() ?? waitingRoom.wait(this.#id, timeoutMs, signal, news);
   }
 
   watch(after: LogOffset, watcher: Watcher): WaiterId | News | "full" {
     // Nothing can happen between the look and the wait: both are one turn of the event loop.
-    return this.#news(after) ?? this.#options.waitingRoom.watch(this.#id, watcher) ?? "full";
+    return this.#news(after) ?? this.#sources.waitingRoom.watch(this.#id, watcher) ?? "full";
   }
 
   unwatch(waiter: WaiterId): void {
-    this.#options.waitingRoom.leave(waiter);
+    this.#sources.waitingRoom.leave(waiter);
   }
 
   #news(after: LogOffset): News | undefined {

@@ -25,7 +25,7 @@ import type {
   ShapeService,
   SubsetRequest,
 } from "./shape-service.ts";
-import { readSubset, type SubsetSource } from "./subsets.ts";
+import type { Subsets } from "./subsets.ts";
 import { TaggedLog } from "./tagged-log.ts";
 import type { TemplateRegistry } from "./template-registry.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
@@ -37,7 +37,7 @@ export interface ShapesOptions extends DefinerOptions {
   readonly creator: ShapeCreator;
   readonly cleaner: ShapeCleaner;
   readonly waitingRoom: WaitingRoom;
-  readonly subsets: SubsetSource;
+  readonly subsets: Subsets;
   /** What tags are hashed with, besides the handle (protocol 14.4). */
   readonly stackId: string;
   readonly processedLsn: () => Lsn;
@@ -47,8 +47,6 @@ export interface ShapesOptions extends DefinerOptions {
 }
 
 type Handle = ServedShape["handle"];
-
-const NOTHING_HELD = () => undefined;
 
 export class Shapes implements ShapeService {
   readonly #options: ShapesOptions;
@@ -94,8 +92,10 @@ export class Shapes implements ShapeService {
     subset: Subset,
     signal: AbortSignal,
   ): Promise<SubsetSnapshot> {
-    const { stackId, subsets } = this.#options;
-    return readSubset(subsets, definition, subset, signal, `${stackId}${handle}`);
+    const { creator, stackId, subsets } = this.#options;
+    const isDependent = definition.template.where?.subqueries !== undefined;
+    const id = isDependent ? creator.find(definition) : undefined;
+    return subsets.read(id, definition, subset, signal, `${stackId}${handle}`);
   }
 
   find(definition: ShapeDefinition): ServedShape | undefined {
@@ -151,20 +151,13 @@ export class Shapes implements ShapeService {
   }
 
   #open(id: ShapeId, definition: ShapeDefinition): ServedShape {
-    const { creator, heldOf, registry, stackId, store, waitingRoom } = this.#options;
+    const { registry, stackId, store } = this.#options;
     registry.touch(id);
-    const log = store.openLog(registry.keyOf(id)!, registry.slotOf(id));
+    const stored = store.openLog(registry.keyOf(id)!, registry.slotOf(id));
     const isTagged = definition.template.where?.subqueries !== undefined;
-    return new OpenShape({
-      id,
-      definition,
-      schemaHeader: this.#schemaHeader(definition.template),
-      log: isTagged ? new TaggedLog(log, `${stackId}${registry.handleOf(id)!}`) : log,
-      registry,
-      waitingRoom,
-      snapshotStarted: () => creator.started(id),
-      heldLsn: isTagged ? () => heldOf(id) : NOTHING_HELD,
-    });
+    const log = isTagged ? new TaggedLog(stored, `${stackId}${registry.handleOf(id)!}`) : stored;
+    const schemaHeader = this.#schemaHeader(definition.template);
+    return new OpenShape(this.#options, { id, definition, schemaHeader, log });
   }
 
   /** Of the table as it is, but see `electricSchema`. */

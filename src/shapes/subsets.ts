@@ -1,44 +1,154 @@
 /**
  * Subsets of shapes (protocol 12): the rows that Postgres has for what a client asks for, which
  * `ShapeDefiner` has checked. A subset leaves nothing behind: neither the log nor the core knows.
+ *
+ * Of a shape with subqueries it is read as often as it takes for its snapshot to lie where the log
+ * has the same rows (`subqueries/pages.ts`). After `PATIENCE_MS` a client is told to come again.
+ * For as long, a subset of more than one batch keeps its transaction open, with a lock on the table
+ * that only a change of its definition waits for.
  */
 
-import { InvalidParameter } from "../lib/errors.ts";
+import { InvalidParameter, LitzError } from "../lib/errors.ts";
+import { systemTimers, type CancelTimer, type Timers } from "../lib/timers.ts";
+import type { ShapeId } from "../model/ids.ts";
 import type { ShapeDefinition } from "../model/shape-definition.ts";
+import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { Subset, SubsetSnapshot } from "../model/subset.ts";
 import { PostgresError } from "../postgres/postgres-error.ts";
+import type { Pages, PageWatch } from "../subqueries/pages.ts";
+import type { BoundaryQueue } from "./boundary-queue.ts";
 
 /** Reads the rows; `postgres/subset-query.ts`. */
 export interface SubsetSource {
-  /** @param tagPrefix stack id and handle, for the tags of a template with subqueries. */
+  /**
+   * @param tagPrefix stack id and handle, for the tags of a template with subqueries.
+   * @param placed is told where the snapshot lies in time, before any row is read.
+   */
   read(
     definition: ShapeDefinition,
     subset: Subset,
     signal: AbortSignal,
     tagPrefix: string,
+    placed?: (bounds: SnapshotBounds) => void,
   ): Promise<SubsetSnapshot>;
 }
 
+export interface SubsetsOptions {
+  readonly source: SubsetSource;
+  readonly pages: Pages;
+  readonly boundaries: BoundaryQueue;
+  readonly timers?: Timers;
+}
+
+type Read = (placed?: (bounds: SnapshotBounds) => void) => Promise<SubsetSnapshot>;
+
 /** SQLSTATEs of class 22 are data exceptions (Postgres manual, appendix A). */
 const DATA_EXCEPTION = "22";
+/** How long that may take. A client waits with its log for as long. */
+const PATIENCE_MS = 5_000;
+/** Before a snapshot is taken again; doubled from time to time. */
+const RETRY_DELAY_MS = 1;
+const RETRY_DELAY_MS_MAX = 250;
 
-/**
- * @throws {InvalidParameter} naming `where`, in Postgres' words: a value is none of its enum's, or
- *   an operator cannot be applied to it.
- * @throws {LitzError} see `SubsetSource`.
- */
-export async function readSubset(
-  source: SubsetSource,
-  definition: ShapeDefinition,
-  subset: Subset,
-  signal: AbortSignal,
-  tagPrefix: string,
-): Promise<SubsetSnapshot> {
-  try {
-    return await source.read(definition, subset, signal, tagPrefix);
-  } catch (error) {
-    const isRefused =
-      error instanceof PostgresError && error.sqlState?.startsWith(DATA_EXCEPTION) === true;
-    throw isRefused ? new InvalidParameter("where", error.postgresMessage) : error;
+export class Subsets {
+  readonly #options: SubsetsOptions;
+
+  constructor(options: SubsetsOptions) {
+    this.#options = options;
   }
+
+  /**
+   * @param id of the shape, if it has subqueries.
+   * @param tagPrefix see `SubsetSource`.
+   * @throws {InvalidParameter} naming `where`, in Postgres' words: a value is none of its enum's,
+   *   or an operator cannot be applied to it.
+   * @throws {LitzError} ROWS_MOVING; see `SubsetSource`.
+   */
+  async read(
+    id: ShapeId | undefined,
+    definition: ShapeDefinition,
+    subset: Subset,
+    signal: AbortSignal,
+    tagPrefix: string,
+  ): Promise<SubsetSnapshot> {
+    const { source } = this.#options;
+    const read: Read = (placed) => source.read(definition, subset, signal, tagPrefix, placed);
+    try {
+      return await (id === undefined ? read() : this.#readShown(id, read, signal));
+    } catch (error) {
+      const isRefused =
+        error instanceof PostgresError && error.sqlState?.startsWith(DATA_EXCEPTION) === true;
+      throw isRefused ? new InvalidParameter("where", error.postgresMessage) : error;
+    }
+  }
+
+  async #readShown(id: ShapeId, read: Read, signal: AbortSignal): Promise<SubsetSnapshot> {
+    const { timers = systemTimers } = this.#options;
+    let cancel: CancelTimer | undefined;
+    const late = new Promise<never>((_, reject) => {
+      cancel = timers.after(PATIENCE_MS, () => reject(rowsMoving()));
+    });
+    late.catch(() => undefined);
+    try {
+      for (let delay = RETRY_DELAY_MS; ; delay = Math.min(2 * delay, RETRY_DELAY_MS_MAX)) {
+        signal.throwIfAborted();
+        const page = await this.#attempt(id, read, late);
+        if (page !== undefined) return page;
+        await new Promise<void>((resolve) => timers.after(delay, resolve));
+      }
+    } finally {
+      cancel?.();
+    }
+  }
+
+  /** Undefined: the snapshot lies where the log has not the same rows. */
+  async #attempt(
+    id: ShapeId,
+    read: Read,
+    late: Promise<never>,
+  ): Promise<SubsetSnapshot | undefined> {
+    const { pages } = this.#options;
+    const watch = await this.#watch(id, late);
+    try {
+      let shown: Promise<boolean> | undefined;
+      const page = await read((bounds) => {
+        shown = pages.shows(watch, bounds);
+        shown.catch(() => undefined);
+      });
+      try {
+        if (await Promise.race([shown, late])) return page;
+      } catch (error) {
+        void page.pages.return();
+        throw error;
+      }
+      void page.pages.return();
+      return undefined;
+    } finally {
+      pages.unwatch(watch);
+    }
+  }
+
+  async #watch(id: ShapeId, late: Promise<never>): Promise<PageWatch> {
+    const { boundaries, pages } = this.#options;
+    const watching = boundaries.run(() => pages.watch(id));
+    try {
+      return await Promise.race([watching, late]);
+    } catch (error) {
+      // The boundary comes all the same, unless it is what has failed.
+      watching.then((watch) => pages.unwatch(watch)).catch(() => undefined);
+      throw error;
+    }
+  }
+}
+
+function rowsMoving(): LitzError {
+  const why =
+    "The log of the shape is behind what Postgres shows: rows move in and out all the time, " +
+    "or the replication stream is slow; please retry";
+  return new LitzError(why, {
+    code: "ROWS_MOVING",
+    httpStatus: 503,
+    retriable: true,
+    retryAfterSeconds: 1,
+  });
 }

@@ -49,6 +49,7 @@ export interface TableKeeperOptions {
   readonly logger: Logger;
 }
 
+const UNSENT = "its changes were not sent";
 /** Tables that are asked for in one query. */
 const BATCH = 100;
 
@@ -97,6 +98,11 @@ export class TableKeeper {
     if (relation !== undefined) await this.#removeAll(relation, why);
   }
 
+  /** The table was not published for a while: its shapes, if it has any, are removed. */
+  async hasLostChanges(oid: number): Promise<void> {
+    if (this.#options.templates.relationOf(oid) !== undefined) await this.invalidate(oid, UNSENT);
+  }
+
   /** Compares tables with the catalog now and then, until `stop`. */
   start(intervalMs: number, timers: Timers): void {
     const compare = (): void => {
@@ -139,9 +145,11 @@ export class TableKeeper {
     const { catalog, logger, templates } = this.#options;
     const known = templates.relationOf(oid)?.table;
     if (known === undefined) return;
-    if (table === undefined || !isDescribedAlike(known, table)) return this.reconsider(oid);
-    if (fault === "not sent") return this.invalidate(oid, "its changes were not sent");
-    if (fault === undefined) return;
+    if (table === undefined) return this.reconsider(oid);
+    // What was restored is alike to nothing before it is reconsidered, and may have a fault still.
+    if (!isDescribedAlike(known, table)) await this.reconsider(oid);
+    if (fault === "not sent") return this.hasLostChanges(oid);
+    if (fault === undefined || templates.relationOf(oid) === undefined) return;
     await catalog.repair(table).catch((error: unknown) => {
       const { message } = asError(error);
       logger.warn({ table: `${table.schema}.${table.name}`, error: message }, "cannot be repaired");

@@ -22,12 +22,12 @@ import {
   type ShapeDefinition,
 } from "../model/shape-definition.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
+import type { ViewSeed } from "../model/view-seed.ts";
 import type { Router } from "../router/router.ts";
 import { viewIdsAmong } from "../router/view-ids.ts";
 import type { Views } from "../router/views.ts";
 import type { Moves } from "../subqueries/moves.ts";
-import type { Seed, SeededView } from "../subqueries/restoration.ts";
-import { encodeTuple } from "../subqueries/view-steps.ts";
+import type { SeededView } from "../subqueries/restoration.ts";
 import { entriesOf } from "../where/access-entries.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
 import { outOfMemory, SnapshotTooEarly } from "./creation-errors.ts";
@@ -38,18 +38,16 @@ import type { LiveTemplate, TemplateRegistry } from "./template-registry.ts";
 export interface ViewSource {
   /**
    * @param definitions of one template.
-   * @returns for each of them its tuples, as text, with the number of rows that give them.
+   * @returns for each of them its values, and the number of rows that give them.
    */
   read(
     definitions: readonly ShapeDefinition[],
     signal: AbortSignal,
   ): Promise<{
     readonly bounds: SnapshotBounds;
-    readonly values: readonly (readonly CountedTuple[])[];
+    readonly seeds: readonly ViewSeed[];
   }>;
 }
-
-type CountedTuple = readonly [tuple: readonly (string | null)[], count: number];
 
 export interface ViewKeeperOptions {
   readonly router: Router;
@@ -216,8 +214,8 @@ export class ViewKeeper {
 
   async #readSeeds(template: LiveTemplate, views: readonly ShapeId[]): Promise<SeededView[]> {
     const definitions = views.map((view) => this.#restored.get(view)!);
-    const { bounds, values } = await this.#options.source.read(definitions, this.#stop.signal);
-    return views.map((view, index) => ({ view, template, bounds, seed: seedOf(values[index]!) }));
+    const { bounds, seeds } = await this.#options.source.read(definitions, this.#stop.signal);
+    return views.map((view, index) => ({ view, template, bounds, seed: seeds[index]! }));
   }
 
   /** Views that nobody uses any more go. To be called when a shape that had them is gone. */
@@ -335,8 +333,8 @@ export class ViewKeeper {
     const { boundaries, moves, router, source } = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
-        const { bounds, values } = await source.read([definition], this.#stop.signal);
-        const seed = seedOf(values[0]!);
+        const { bounds, seeds } = await source.read([definition], this.#stop.signal);
+        const [seed] = seeds;
         if (await moves.whenReached(view, bounds, (mark) => moves.place(view, mark, seed))) return;
         if (attempt === ATTEMPTS_MAX) throw new SnapshotTooEarly();
       } catch (error) {
@@ -385,10 +383,6 @@ export class ViewKeeper {
       });
     });
   }
-}
-
-function seedOf(values: readonly CountedTuple[]): Seed {
-  return values.map(([tuple, count]) => [encodeTuple(tuple), count]);
 }
 
 function grouped<Key, Value>(

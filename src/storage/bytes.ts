@@ -58,6 +58,16 @@ export class ByteReader {
     return value;
   }
 
+  /** @throws {RangeError} beyond the end. */
+  skipVarints(count: number): void {
+    let { offset } = this;
+    for (let rest = count; rest > 0; offset++) {
+      if (offset >= this.end) throw new RangeError("a varint is cut short");
+      if (this.bytes[offset]! < 0x80) rest -= 1;
+    }
+    this.offset = offset;
+  }
+
   u32(): number {
     const value = this.bytes.readUInt32LE(this.offset);
     this.offset += 4;
@@ -142,6 +152,12 @@ export function grownBuffer(bytes: Buffer, used: number, needed: number): Buffer
 export function grownWords(words: Uint32Array, needed: number): Uint32Array<ArrayBuffer> {
   const grown = new Uint32Array(Math.max(words.length * 2, needed));
   grown.set(words);
+  return grown;
+}
+
+export function grownFloats(floats: Float64Array, needed: number): Float64Array<ArrayBuffer> {
+  const grown = new Float64Array(Math.max(floats.length * 2, needed));
+  grown.set(floats);
   return grown;
 }
 

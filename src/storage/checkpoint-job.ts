@@ -13,13 +13,13 @@ import { setMeta, writePosition, writeVoids } from "./database.ts";
 import { snapshotPlaceOf } from "./catalog-row.ts";
 import type { SeqRange } from "./record.ts";
 import { mergeRuns } from "./run-merge.ts";
-import { writeRun, type FrozenPostings } from "./run-writer.ts";
+import { writeRun, type FrozenRun } from "./run-writer.ts";
 import { Runs } from "./runs.ts";
 import { SeqRanges } from "./seq-ranges.ts";
 
 export interface CheckpointJob {
   readonly position: CheckpointPosition;
-  readonly postings: FrozenPostings;
+  readonly postings: FrozenRun;
   readonly templates: readonly { readonly id: number; readonly text: string }[];
   /** Shapes that are new or have changed: `rows[i]` is the row of `keys[i]`. */
   readonly shapes: { readonly keys: Float64Array; readonly rows: readonly Uint8Array[] };
@@ -56,7 +56,7 @@ export function runCheckpoint(database: SqliteDatabase, job: CheckpointJob): Che
     writeRun(database, job.postings, {
       voids,
       removedKeys: new Set(job.removedKeys),
-      kept: (seqs, start, end) => live.addAll(seqs, start, end),
+      kept: (seqs, start, end, shapes) => live.addAll(seqs, start, end, shapes),
     });
     removeShapes(database, job, voids, live);
     deadSegments = live.save(job.position.committedSeq);
@@ -84,7 +84,7 @@ export function runMerges(
   for (const range of job.voids) voids.add(range);
   database.transaction(() => {
     const live = new LiveCounts(database, job.segments);
-    while (mergeRuns(database, voids, runsPerLevel, (seq) => live.add(seq, -1)));
+    while (mergeRuns(database, voids, runsPerLevel, (seq, shapes) => live.add(seq, -shapes)));
     live.save(0);
   })();
   database.pragma("wal_checkpoint(PASSIVE)");
@@ -113,13 +113,13 @@ class LiveCounts {
   }
 
   /** Counts `seqs[start .. end)`, which ascend: nearly always of one segment. */
-  addAll(seqs: Float64Array, start: number, end: number): void {
+  addAll(seqs: Float64Array, start: number, end: number, shapes: number): void {
     for (let index = start; index < end;) {
       const segment = this.#indexOf(seqs[index]!);
       const next = this.#segments[segment + 1]?.firstSeq ?? Infinity;
       const from = index;
       while (index < end && seqs[index]! < next) index += 1;
-      if (segment >= 0) this.#counts[segment]! += index - from;
+      if (segment >= 0) this.#counts[segment]! += (index - from) * shapes;
     }
   }
 

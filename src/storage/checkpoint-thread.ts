@@ -45,8 +45,12 @@ export class WorkerCheckpointThread implements CheckpointThread {
   write(job: CheckpointJob): Promise<CheckpointResult> {
     return new Promise((resolve, reject) => {
       this.#writing = { resolve, reject };
-      const { keys, seqs } = job.postings;
-      this.#order({ type: "write", job }, [keys.buffer as ArrayBuffer, seqs.buffer as ArrayBuffer]);
+      const { own, members, shared } = job.postings;
+      const columns = [own, members, shared].flatMap(({ keys, seqs }) => [keys, seqs]);
+      this.#order(
+        { type: "write", job },
+        columns.map((column) => column.buffer as ArrayBuffer),
+      );
     });
   }
 

@@ -19,10 +19,12 @@ import { Segment } from "./segment.ts";
 import type { SegmentList } from "./segment-list.ts";
 import type { SeqRanges } from "./seq-ranges.ts";
 import type { CheckpointPosition } from "./database.ts";
+import type { SharedLists } from "./shared-lists.ts";
 import type { PostingBuffer } from "./storage.ts";
 
 export interface CheckpointSources {
   readonly postings: PostingBuffer;
+  readonly lists: SharedLists;
   readonly catalog: Catalog;
   readonly segments: SegmentList;
   readonly voids: SeqRanges;
@@ -69,9 +71,9 @@ export class Checkpoints {
   /** Begins a checkpoint if one is due and none is running. */
   considerStart(): void {
     if (this.#running !== undefined) return;
-    const { postings, catalog, limits } = this.#sources;
+    const { postings, lists, catalog, limits } = this.#sources;
     const isDue =
-      postings.count >= Math.min(limits.checkpointPostings, postings.capacity) ||
+      postings.count + lists.count >= Math.min(limits.checkpointPostings, postings.capacity) ||
       this.#bytesSince >= limits.checkpointBytes ||
       catalog.changeCount >= limits.checkpointShapes;
     if (isDue) void this.#start();
@@ -117,13 +119,14 @@ export class Checkpoints {
   }
 
   async #run(): Promise<void> {
-    const { postings, catalog, segments, voids, thread } = this.#sources;
+    const { postings, lists, catalog, segments, voids, thread } = this.#sources;
     const position = this.#sources.position();
-    const frozen = postings.freeze();
+    const { count, base, keys, seqs } = postings.freeze();
+    const { members, shared } = lists.freeze();
     const changes = catalog.freeze();
     const job: CheckpointJob = {
       position,
-      postings: { count: frozen.count, base: frozen.base, keys: frozen.keys, seqs: frozen.seqs },
+      postings: { own: { count, base, keys, seqs }, members, shared },
       templates: changes.templates,
       shapes: { keys: changes.keys, rows: changes.rows },
       removedKeys: changes.removedKeys,
@@ -140,6 +143,7 @@ export class Checkpoints {
     this.#bytesSince = 0;
     const { deadSegments, runCount } = await thread.write(job);
     postings.retire();
+    lists.retire();
     catalog.retire();
     this.#filedSeq = position.filedSeq;
     this.#committedSeq = position.committedSeq;

@@ -20,8 +20,14 @@ const SCHEMA = `
   create table partitions (oid integer primary key, blob blob not null);
   create table run_info (
     run integer primary key, level integer not null, first_seq integer not null,
-    last_seq integer not null, postings integer not null);
+    last_seq integer not null, postings integer not null, members integer not null);
   create table run (
+    run integer not null, key integer not null, base integer not null, blob blob not null,
+    primary key (run, key, base)) without rowid;
+  create table run_member (
+    run integer not null, key integer not null, base integer not null, blob blob not null,
+    primary key (run, key, base)) without rowid;
+  create table run_shared (
     run integer not null, key integer not null, base integer not null, blob blob not null,
     primary key (run, key, base)) without rowid;
   create table segment (

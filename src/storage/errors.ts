@@ -31,6 +31,19 @@ export class StoreLocked extends LitzError {
   }
 }
 
+/** The directory can be neither made nor written: no room, no right, or no directory. */
+export class StoreUnusable extends LitzError {
+  override readonly name = "StoreUnusable";
+
+  constructor(directory: string, cause: Error) {
+    super(
+      `${directory} cannot be used for storage: ${cause.message}. Make room for it or give it to ` +
+        `this user, or choose another directory (ELECTRIC_STORAGE_DIR).`,
+      { code: "STORE_UNUSABLE", cause },
+    );
+  }
+}
+
 /** What is on disk cannot be what was written: bytes have changed or files are missing. */
 export class StoreCorrupt extends LitzError {
   override readonly name = "StoreCorrupt";

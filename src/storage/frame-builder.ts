@@ -24,7 +24,6 @@ const INITIAL_SIZE = 64 * 1024;
 export class FrameBuilder {
   #firstSeq = 0;
   #count = 0;
-  #pairCount = 0;
   #bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE);
   #recordsEnd = FRAME_HEADER_SIZE;
   #references = new Uint32Array(256);
@@ -58,8 +57,9 @@ export class FrameBuilder {
   get nextSeq(): number {
     return this.#firstSeq + this.#count;
   }
+  /** What has to be filed: the shapes of its lists, each list once, and its records. */
   get pairCount(): number {
-    return this.#pairCount;
+    return this.lists.keyCount + this.#count;
   }
   /** Bytes of records, with their headers. */
   get recordBytes(): number {
@@ -115,7 +115,6 @@ export class FrameBuilder {
     // Apart, because preparing may replace the array that the reference goes to.
     const index = this.#prepare(body.length);
     this.#references[index] = 1 + this.lists.add(keys, slots, count);
-    this.#pairCount += count;
     return this.#append(kind, op, body);
   }
 
@@ -160,7 +159,6 @@ export class FrameBuilder {
 
     this.#count = this.#committedCount;
     this.#recordsEnd = from;
-    this.#pairCount -= next.#pairCount;
     this.lists.truncate(this.#committedLists);
   }
 
@@ -168,7 +166,6 @@ export class FrameBuilder {
     if (reference === 0) return 0;
     const list = reference - 1;
     const size = this.lists.sizeOf(list);
-    next.#pairCount += size;
     let target = moved.get(list);
     if (target === undefined) {
       target = 1 + next.lists.add(this.lists.keysOf(list), this.lists.slotsOf(list), size);
@@ -203,7 +200,6 @@ export class FrameBuilder {
   clear(sizeMax: number): void {
     if (this.#bytes.length > sizeMax) this.#bytes = Buffer.allocUnsafeSlow(INITIAL_SIZE);
     this.#count = 0;
-    this.#pairCount = 0;
     this.#committedCount = 0;
     this.#committedLists = 0;
     this.#recordsEnd = FRAME_HEADER_SIZE;

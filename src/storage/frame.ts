@@ -19,7 +19,7 @@
 
 import type { Lsn } from "../model/lsn.ts";
 import { ByteReader, crc32 } from "./bytes.ts";
-import { decodeKeyList } from "./key-lists.ts";
+import { decodeKeyList, takeKeyList } from "./key-lists.ts";
 import { RECORD_HEADER_SIZE, recordSize } from "./record.ts";
 
 export const FRAME_HEADER_SIZE = 44;
@@ -104,21 +104,38 @@ export function readRecordOffsets(frame: Buffer, header: FrameHeader): Uint32Arr
   return offsets;
 }
 
-export interface FrameLists {
+export interface FrameLists<List = Float64Array> {
   /** Which list each record belongs to, from 1, or 0 for none. */
   readonly references: Uint32Array;
-  readonly lists: readonly Float64Array[];
+  readonly lists: readonly List[];
 }
 
 /** @throws {RangeError} when the frame contradicts itself. */
 export function readFrameLists(frame: Buffer, header: FrameHeader): FrameLists {
+  return readLists(frame, header, decodeKeyList);
+}
+
+/**
+ * Lists as they lie there, for `decodeKeyList`: views of the frame.
+ *
+ * @throws {RangeError} when the frame contradicts itself.
+ */
+export function readEncodedLists(frame: Buffer, header: FrameHeader): FrameLists<Uint8Array> {
+  return readLists(frame, header, takeKeyList);
+}
+
+function readLists<List>(
+  frame: Buffer,
+  header: FrameHeader,
+  read: (reader: ByteReader) => List,
+): FrameLists<List> {
   const reader = new ByteReader(frame, header.recordsEnd);
   const references = new Uint32Array(header.count);
   for (let index = 0; index < header.count; index++) {
     references[index] = reader.varint();
     if (references[index]! > header.listCount) throw new RangeError("no such key list");
   }
-  const lists: Float64Array[] = [];
-  for (let list = 0; list < header.listCount; list++) lists.push(decodeKeyList(reader));
+  const lists: List[] = [];
+  for (let list = 0; list < header.listCount; list++) lists.push(read(reader));
   return { references, lists };
 }

@@ -58,7 +58,8 @@ export class GroupCommit {
   #hasOpenChanges = false;
 
   #pendingBytes = 0;
-  #pendingPairs = 0;
+  /** Of frames that are cut. */
+  #cutPairs = 0;
   readonly #relieved: (() => void)[] = [];
 
   #durableSeq: number;
@@ -85,11 +86,11 @@ export class GroupCommit {
     return this.#pendingBytes;
   }
   get pendingPairs(): number {
-    return this.#pendingPairs;
+    return this.#cutPairs + this.#builder.pairCount;
   }
   get isCongested(): boolean {
     const { pendingBytes, pendingPairs } = this.#options.limits;
-    return this.#pendingBytes > pendingBytes || this.#pendingPairs > pendingPairs;
+    return this.#pendingBytes > pendingBytes || this.pendingPairs > pendingPairs;
   }
 
   append(
@@ -113,7 +114,6 @@ export class GroupCommit {
     const bytesBefore = this.#builder.recordBytes;
     const seq = this.#builder.addChange(lsn, op, body, keys, slots, count, kind);
     this.#pendingBytes += this.#builder.recordBytes - bytesBefore;
-    this.#pendingPairs += count;
     this.#hasOpenChanges = true;
     // A caller that waits for relief may not come to the commit: what is open must go as it is.
     if (this.isCongested) this.#cut();
@@ -215,6 +215,7 @@ export class GroupCommit {
     const next = this.#spare.pop() ?? new FrameBuilder();
     if (builder.committedCount > 0 || this.#isDirty) builder.moveOpenTo(next);
     else next.begin(builder.nextSeq, builder.lastCommitLsn);
+    this.#cutPairs += builder.pairCount;
     this.#full.push(builder);
     this.#builder = next;
     this.#isDirty = false;
@@ -251,7 +252,7 @@ export class GroupCommit {
   async #settle(frame: FrameBuilder, writtenBytes: number): Promise<void> {
     await this.#options.settle(frame, writtenBytes);
     this.#pendingBytes -= frame.recordBytes;
-    this.#pendingPairs -= frame.pairCount;
+    this.#cutPairs -= frame.pairCount;
     if (frame.isCommitted) {
       assert(frame.nextSeq > this.#durableSeq, "what is durable only grows");
       this.#durableSeq = frame.nextSeq - 1;

@@ -10,7 +10,7 @@
  * the one candidate that this finds. Missing a duplicate costs bytes, not correctness.
  */
 
-import { grownWords, writeVarint, VARINT_SIZE_MAX, type ByteReader } from "./bytes.ts";
+import { grownFloats, grownWords, writeVarint, VARINT_SIZE_MAX, type ByteReader } from "./bytes.ts";
 
 /** Sampling this many keys tells lists apart well enough; comparing is exact anyway. */
 const SAMPLES = 8;
@@ -26,13 +26,18 @@ export class KeyLists {
     return this.#count;
   }
 
+  /** Of all lists. */
+  get keyCount(): number {
+    return this.#starts[this.#count]!;
+  }
+
   /** Returns the list's index. */
   add(keys: Float64Array, slots: Uint32Array, count: number): number {
-    const hash = hashOf(keys, count);
+    const hash = hashOfKeys(keys, count);
     const candidate = this.#byHash.get(hash);
     const isCandidate = candidate !== undefined && candidate < this.#count;
     if (isCandidate && this.#equals(candidate, keys, count)) return candidate;
-    const start = this.#starts[this.#count]!;
+    const start = this.keyCount;
     this.#reserve(start + count);
     if (count < 32) {
       for (let index = 0; index < count; index++) {
@@ -64,12 +69,12 @@ export class KeyLists {
 
   /** The slots of all lists, a view, valid until the next `add` or `clear`. */
   get allSlots(): Uint32Array {
-    return this.#slots.subarray(0, this.#starts[this.#count]);
+    return this.#slots.subarray(0, this.keyCount);
   }
 
   /** An upper bound of what `encode` writes. */
   get encodedSizeMax(): number {
-    return (this.#starts[this.#count]! + this.#count) * VARINT_SIZE_MAX;
+    return (this.keyCount + this.#count) * VARINT_SIZE_MAX;
   }
 
   /** Writes all lists; returns the offset behind them. */
@@ -98,16 +103,7 @@ export class KeyLists {
   }
 
   #equals(list: number, keys: Float64Array, count: number): boolean {
-    if (this.sizeOf(list) !== count) return false;
-    const start = this.#starts[list]!;
-    if (count >= 64) {
-      const here = bytesOf(this.#keys, start, count);
-      return Buffer.compare(here, bytesOf(keys, 0, count)) === 0;
-    }
-    for (let index = 0; index < count; index++) {
-      if (this.#keys[start + index] !== keys[index]) return false;
-    }
-    return true;
+    return this.sizeOf(list) === count && areSameKeys(this.#keys, this.#starts[list]!, keys, count);
   }
 
   #reserve(needed: number): void {
@@ -116,11 +112,17 @@ export class KeyLists {
     }
     if (needed > this.#keys.length) {
       this.#slots = grownWords(this.#slots, needed);
-      const keys = new Float64Array(this.#slots.length);
-      keys.set(this.#keys);
-      this.#keys = keys;
+      this.#keys = grownFloats(this.#keys, this.#slots.length);
     }
   }
+}
+
+/** The bytes of one list as `encode` wrote it. */
+export function takeKeyList(reader: ByteReader): Uint8Array {
+  const start = reader.offset;
+  const count = reader.varint();
+  reader.skipVarints(count);
+  return reader.bytes.subarray(start, reader.offset);
 }
 
 /** Reads one list as `encode` wrote it. */
@@ -137,7 +139,8 @@ export function decodeKeyList(reader: ByteReader): Float64Array {
   return keys;
 }
 
-function hashOf(keys: Float64Array, count: number): number {
+/** Of the first `count` keys, by their number and a sample of them: a guess, to be compared. */
+export function hashOfKeys(keys: Float64Array, count: number): number {
   if (count === 1) return keys[0]!;
   let hash = count;
   const step = Math.max(1, Math.floor((count - 1) / (SAMPLES - 1)));
@@ -146,6 +149,20 @@ function hashOf(keys: Float64Array, count: number): number {
   }
   // Negative, so that it never meets the key of a list of one.
   return -1 - (hash >>> 0);
+}
+
+/** Whether `all[start .. start + count)` are the first `count` of `keys`. */
+export function areSameKeys(
+  all: Float64Array,
+  start: number,
+  keys: Float64Array,
+  count: number,
+): boolean {
+  if (count >= 64) return Buffer.compare(bytesOf(all, start, count), bytesOf(keys, 0, count)) === 0;
+  for (let index = 0; index < count; index++) {
+    if (all[start + index] !== keys[index]) return false;
+  }
+  return true;
 }
 
 function bytesOf(keys: Float64Array, start: number, count: number): Uint8Array {

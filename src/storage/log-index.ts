@@ -11,6 +11,7 @@ import type { Runs } from "./runs.ts";
 import type { RecordPlace } from "./segment.ts";
 import type { SegmentList } from "./segment-list.ts";
 import type { SeqRanges } from "./seq-ranges.ts";
+import type { SharedLists } from "./shared-lists.ts";
 import type { PostingBuffer } from "./storage.ts";
 
 /** Seqs that a search looks at together. */
@@ -18,6 +19,7 @@ const BATCH = 4096;
 
 export interface LogIndexSources {
   readonly postings: PostingBuffer;
+  readonly lists: SharedLists;
   readonly runs: Runs;
   readonly segments: SegmentList;
   readonly voids: SeqRanges;
@@ -37,16 +39,17 @@ export class LogIndex {
 
   /** The seq of the last visible entry, 0 for none. */
   lastSeq(key: StorageKey, slot: LogSlot): number {
-    const { postings, runs } = this.#sources;
+    const { postings, lists, runs } = this.#sources;
     const durable = this.#sources.durableSeq();
     let known: number | undefined = postings.lastSeq(slot);
     if (known === undefined) {
       known = runs.lastSeq(key, durable);
       postings.setLastSeq(slot, known as Seq | 0);
     }
+    known = Math.max(known, lists.lastSeq(key));
     if (known === 0 || this.#isVisible(known, durable)) return known;
     // The last posting is of an open transaction, or was taken back.
-    const buffered = postings.seqsAfter(slot, 0);
+    const buffered = this.#bufferedAfter(key, slot, 0);
     for (let index = buffered.length - 1; index >= 0; index--) {
       if (this.#isVisible(buffered[index]!, durable)) return buffered[index]!;
     }
@@ -55,11 +58,11 @@ export class LogIndex {
 
   /** Visible seqs greater than `after`, ascending; at least `limit` of them if there are. */
   seqsAfter(key: StorageKey, slot: LogSlot, after: number, limit: number): number[] {
-    const { postings, runs, filedSeq } = this.#sources;
+    const { runs, filedSeq } = this.#sources;
     const durable = this.#sources.durableSeq();
     const seqs = after < filedSeq() ? runs.seqsAfter(key, after, limit) : [];
     if (seqs.length < limit) {
-      const buffered = postings.seqsAfter(slot, Math.max(after, seqs.at(-1) ?? 0));
+      const buffered = this.#bufferedAfter(key, slot, Math.max(after, seqs.at(-1) ?? 0));
       for (const seq of buffered) seqs.push(seq);
     }
     let count = 0;
@@ -90,6 +93,18 @@ export class LogIndex {
       if (this.#isAfter(seqs.at(-1)!, after)) return seqs[this.#search(seqs, after) - 1] ?? bound;
       bound = seqs.at(-1)!;
     }
+  }
+
+  /** What no run holds: the shape's own postings, and those of lists that it is in. */
+  #bufferedAfter(
+    key: StorageKey,
+    slot: LogSlot,
+    after: number,
+  ): ArrayLike<number> & Iterable<number> {
+    const own = this.#sources.postings.seqsAfter(slot, after);
+    const shared = this.#sources.lists.seqsAfter(key, after);
+    if (shared.length === 0) return own;
+    return own.length === 0 ? shared : Float64Array.from([...own, ...shared]).sort();
   }
 
   /** Index of the first seq whose entry lies behind `after`. */

@@ -29,7 +29,7 @@ import {
   type SqliteDatabase,
 } from "./database.ts";
 import { DirectoryLock } from "./directory-lock.ts";
-import { StoreIdentityMismatch, StoreVersionUnknown } from "./errors.ts";
+import { StoreIdentityMismatch, StoreUnusable, StoreVersionUnknown } from "./errors.ts";
 import { nodeFiles, syncDirectoryNow, type Files } from "./files.ts";
 import { Journal } from "./journal.ts";
 import { CHUNK_BYTES_THRESHOLD_DEFAULT, DEFAULT_LIMITS, type StoreLimits } from "./limits.ts";
@@ -64,12 +64,21 @@ export interface StoreOptions {
  * Opens the directory, or makes it. Blocks while it reads: nobody is being served yet. Call
  * `restore` next.
  *
+ * @throws {StoreUnusable} it cannot be made or written.
  * @throws {StoreLocked} another process has it open.
  * @throws {StoreIdentityMismatch} it belongs to another database: purge it, or stop.
  * @throws {StoreVersionUnknown} another version wrote it.
  * @throws {StoreCorrupt} what was acknowledged is not there any more.
  */
 export function openStore(options: StoreOptions): Store {
+  try {
+    return open(options);
+  } catch (error) {
+    throw isOfTheDisk(error) ? new StoreUnusable(options.directory, error) : error;
+  }
+}
+
+function open(options: StoreOptions): Store {
   const { directory } = options;
   makeDirectories(directory);
   const lock = new DirectoryLock(directory, join(directory, "lock"));
@@ -90,6 +99,14 @@ export function openStore(options: StoreOptions): Store {
     lock.release();
     throw error;
   }
+}
+
+/** What files and SQLite throw where whoever runs us has to do something. */
+const OF_THE_DISK =
+  /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS|ENOTDIR|EEXIST|SQLITE_(FULL|READONLY|CANTOPEN|PERM).*)$/;
+
+function isOfTheDisk(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && OF_THE_DISK.test(String(error.code));
 }
 
 /** Deletes everything in the directory that is a store's. REQUIRES: no store has it open. */

@@ -124,10 +124,12 @@ function compactRuns(database: SqliteDatabase, { voids }: ReclaimJob, deadMin: n
   const ranges = new SeqRanges();
   for (const range of voids) ranges.add(range);
   const forget = database.prepare(
-    "update segment set live = live - 1 where first_seq = " +
+    "update segment set live = live - ? where first_seq = " +
       "(select max(first_seq) from segment where first_seq <= ?)",
   );
-  database.transaction(() => mergeAllRuns(database, ranges, (seq) => forget.run(seq)))();
+  database.transaction(() =>
+    mergeAllRuns(database, ranges, (seq, shapes) => forget.run(shapes, seq)),
+  )();
 }
 
 function shrinkDatabase(database: SqliteDatabase, freePagesMax: number): void {

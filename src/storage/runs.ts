@@ -1,53 +1,32 @@
 /**
- * Looks up a shape's postings in the runs. Used by the event loop for readers and by the checkpoint
- * to see what a removed shape leaves behind.
+ * Looks up a shape's postings in the runs: its own, and those of the lists that it is in. Used by
+ * the event loop for readers and by the checkpoint to see what a removed shape leaves behind.
  *
  * A lookup is one read transaction, because a merge replaces runs by another one: the list of runs
- * and the blocks have to be of the same moment. It costs about 6 us a run.
+ * and the blocks have to be of the same moment. It costs about 6 us a run, and as much again for
+ * each list.
  */
 
 import type { SqliteDatabase } from "./database.ts";
-import { decodeBlock } from "./run-block.ts";
+import { RunSection, type RunInfo } from "./run-section.ts";
 import type { SeqRanges } from "./seq-ranges.ts";
 
-interface RunInfo {
-  readonly run: number;
-  readonly first_seq: number;
-  readonly last_seq: number;
-}
-
-interface Block {
-  readonly key: number;
-  readonly base: number;
-  readonly blob: Buffer;
-}
-
-/** Blocks that are fetched at once; about 150 seqs each. */
-const BLOCKS_PER_FETCH = 32;
-
 export class Runs {
-  readonly #voids: SeqRanges;
   readonly #inTransaction: <T>(lookup: () => T) => T;
   readonly #infos: () => RunInfo[];
-  readonly #blockUpTo: (run: number, key: number, base: number) => Block | undefined;
-  readonly #blocksOf: (run: number, key: number, base: number) => Block[];
+  readonly #own: RunSection;
+  readonly #members: RunSection;
+  readonly #shared: RunSection;
 
   constructor(database: SqliteDatabase, voids: SeqRanges) {
-    this.#voids = voids;
     const infos = database.prepare<[], RunInfo>(
-      "select run, first_seq, last_seq from run_info order by first_seq",
-    );
-    const blockUpTo = database.prepare<[number, number, number], Block>(
-      `select key, base, blob from run where run = ? and (key, base) <= (?, ?)
-       order by key desc, base desc limit 1`,
-    );
-    const blocksOf = database.prepare<[number, number, number], Block>(
-      `select key, base, blob from run where run = ? and key = ? and base > ?
-       order by base limit ${BLOCKS_PER_FETCH}`,
+      "select run, first_seq, last_seq, members from run_info order by first_seq",
     );
     this.#infos = () => infos.all();
-    this.#blockUpTo = (run, key, base) => blockUpTo.get(run, key, base);
-    this.#blocksOf = (run, key, base) => blocksOf.all(run, key, base);
+    this.#own = new RunSection(database, "run", voids);
+    // A list keeps its name, even where the body that it is named by was taken back.
+    this.#members = new RunSection(database, "run_member");
+    this.#shared = new RunSection(database, "run_shared", voids);
     const run = database.transaction((lookup: () => unknown) => lookup());
     this.#inTransaction = <T>(lookup: () => T) =>
       database.inTransaction ? lookup() : (run(lookup) as T);
@@ -59,7 +38,9 @@ export class Runs {
       const seqs: number[] = [];
       for (const info of this.#infos()) {
         if (seqs.length >= limit) break;
-        if (info.last_seq > after) this.#collect(info, key, after, limit, seqs);
+        const last = Math.max(after, seqs.at(-1) ?? 0);
+        if (info.last_seq <= last) continue;
+        for (const seq of this.#seqsIn(info, key, last, limit)) seqs.push(seq);
       }
       return seqs;
     });
@@ -70,45 +51,32 @@ export class Runs {
     return this.#inTransaction(() => {
       for (const info of this.#infos().reverse()) {
         if (info.first_seq > upTo) continue;
-        const last = this.#lastIn(info, key, upTo);
+        let last = this.#own.lastSeq(info, key, upTo);
+        for (const list of this.#listsIn(info, key)) {
+          last = Math.max(last, this.#shared.lastSeq(info, list, upTo));
+        }
         if (last !== 0) return last;
       }
       return 0;
     });
   }
 
-  #lastIn(info: RunInfo, key: number, upTo: number): number {
-    let bound = upTo;
-    // Ends: the bound falls with every block, and a block further on is of a smaller key.
-    for (;;) {
-      const block = this.#blockUpTo(info.run, key, bound);
-      if (block === undefined) return 0;
-      let last = 0;
-      decodeBlock(block.blob, block.key, info.first_seq, (other, seq) => {
-        if (other === key && seq <= upTo && !this.#voids.has(seq)) last = seq;
-      });
-      if (last !== 0 || block.key !== key) return last;
-      bound = block.base - 1;
-    }
+  #seqsIn(info: RunInfo, key: number, after: number, limit: number): number[] {
+    const own = this.#own.seqsAfter(info, key, after, limit);
+    const lists = this.#listsIn(info, key);
+    if (lists.length === 0) return own;
+    const shared = lists.map((list) => this.#shared.seqsAfter(info, list, after, limit));
+    const parts = [own, ...shared].filter((part) => part.length > 0);
+    if (parts.length < 2) return parts[0] ?? [];
+    // Where one may go on, nothing behind its end is known to be next.
+    const cut = parts.filter((part) => part.length >= limit).map((part) => part.at(-1)!);
+    const horizon = Math.min(...cut, Infinity);
+    const all = Float64Array.from(parts.flat().filter((seq) => seq <= horizon)).sort();
+    return Array.from(all.filter((seq, index) => seq !== all[index - 1]));
   }
 
-  #collect(info: RunInfo, key: number, after: number, limit: number, seqs: number[]): void {
-    const walk = { last: Math.max(after, seqs.at(-1) ?? 0), isPassed: false };
-    const take = (other: number, seq: number): void => {
-      if (other > key) walk.isPassed = true;
-      // A list that was filed in parts may have been filed twice: ascending or not at all.
-      if (other !== key || seq <= walk.last) return;
-      walk.last = seq;
-      if (!this.#voids.has(seq)) seqs.push(seq);
-    };
-    const first = this.#blockUpTo(info.run, key, after);
-    if (first !== undefined) decodeBlock(first.blob, first.key, info.first_seq, take);
-    let base = first?.key === key ? first.base : -1;
-    while (!walk.isPassed && seqs.length < limit) {
-      const blocks = this.#blocksOf(info.run, key, base);
-      for (const block of blocks) decodeBlock(block.blob, block.key, info.first_seq, take);
-      if (blocks.length < BLOCKS_PER_FETCH) return;
-      base = blocks.at(-1)!.base;
-    }
+  /** Names of the lists that a shape is in. */
+  #listsIn(info: RunInfo, key: number): number[] {
+    return info.members === 0 ? [] : this.#members.seqsAfter(info, key, -1, Infinity);
   }
 }

@@ -20,7 +20,7 @@ import type { Lsn } from "../model/lsn.ts";
 import { crc32 } from "./bytes.ts";
 import { FRAME_HEADER_SIZE, FrameFlag, sealFrame } from "./frame.ts";
 
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 
 export const SEGMENT_HEADER_SIZE = 64;
 const SEGMENT_MAGIC = Buffer.from("LITZSEG\n", "latin1");

@@ -260,7 +260,7 @@ export interface PostingBuffer {
    */
   lastSeq(slot: LogSlot): Seq | 0 | undefined;
 
-  /** Remembers what a look at the runs found. No effect if postings were filed meanwhile. */
+  /** Remembers what is in the runs. No effect if as much is known or buffered. */
   setLastSeq(slot: LogSlot, seq: Seq | 0): void;
 
   /** The slot's buffered seqs greater than `after`, ascending. Allocates the result. */

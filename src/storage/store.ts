@@ -29,6 +29,7 @@ import { PostingFiler } from "./posting-filer.ts";
 import { encodeBehind } from "./behind.ts";
 import { encodeCreated, encodePartitions, encodeVoid, RecordKind } from "./record.ts";
 import { replayPostings, RestoredSlots } from "./replay.ts";
+import { SharedLists } from "./shared-lists.ts";
 import { StoredShapeLog, type ShapeLogSources } from "./shape-log.ts";
 import { SnapshotProgress, type SnapshotSettings } from "./snapshot-progress.ts";
 import type {
@@ -57,6 +58,8 @@ export interface StoreStatistics {
   readonly templates: number;
   readonly snapshotsInProgress: number;
   readonly snapshotBytes: number;
+  /** Of lists that several bodies are for (`shared-lists.ts`). */
+  readonly sharedListBytes: number;
   readonly indexBytes: number;
 }
 
@@ -69,6 +72,7 @@ export class Store implements ShapeStore {
   readonly #thread: CheckpointThread;
   readonly #checkpoints: Checkpoints;
   readonly #filer: PostingFiler;
+  readonly #lists: SharedLists;
   readonly #index: LogIndex;
   readonly #logSources: ShapeLogSources;
   readonly #snapshotSettings: SnapshotSettings;
@@ -86,6 +90,7 @@ export class Store implements ShapeStore {
     this.#recovered = recovered;
     const { catalog, journal, segments, voids, limits, postings, runs } = directory;
     this.#catalog = catalog;
+    this.#lists = new SharedLists(postings, limits);
     this.#thread = directory.makeThread((error) => this.#commits.fail(error));
     this.#snapshotSettings = {
       directory: directory.snapshotDirectory,
@@ -108,6 +113,7 @@ export class Store implements ShapeStore {
     this.#checkpoints = new Checkpoints(
       {
         postings,
+        lists: this.#lists,
         catalog,
         segments,
         voids,
@@ -126,9 +132,11 @@ export class Store implements ShapeStore {
       directory.runCount,
       directory.position.filedSeq,
     );
-    this.#filer = new PostingFiler(postings, voids, this.#checkpoints, directory.position.filedSeq);
+    const { filedSeq } = directory.position;
+    this.#filer = new PostingFiler(postings, this.#lists, voids, this.#checkpoints, filedSeq);
     this.#index = new LogIndex({
       postings,
+      lists: this.#lists,
       runs,
       segments,
       voids,
@@ -219,6 +227,7 @@ export class Store implements ShapeStore {
     const progress = this.#snapshots.get(key);
     this.#snapshots.delete(key);
     await this.#commits.durable(seq);
+    this.#lists.forget(key);
     await progress?.abort(new StoreClosed());
     if (progress?.hasFile === true || snapshot?.seq === 0) {
       await this.#directory.files.unlink(this.#directory.snapshotPath(key));
@@ -337,15 +346,24 @@ export class Store implements ShapeStore {
       segments: segments.all.length,
       pendingBytes: this.#commits.pendingBytes,
       pendingPairs: this.#commits.pendingPairs,
-      bufferedPostings: postings.count,
+      bufferedPostings: postings.count + this.#lists.count,
       runs: this.#checkpoints.runCount,
       isCheckpointRunning: this.#checkpoints.isRunning,
       changedShapes: this.#catalog.changeCount,
       templates: this.#catalog.templateCount,
       snapshotsInProgress: snapshots.length,
       snapshotBytes: snapshots.reduce((sum, snapshot) => sum + snapshot.memoryBytes, 0),
+      sharedListBytes: this.#lists.memoryBytes,
       indexBytes: segments.indexBytes,
     };
+  }
+
+  /**
+   * Stops for good, as after a failed sync: what lies in memory cannot be trusted, so nothing of it
+   * is written any more, nor a checkpoint when it is closed. What is durable stays as it is.
+   */
+  distrust(cause: Error): void {
+    this.#commits.fail(cause);
   }
 
   async close(): Promise<void> {
@@ -394,10 +412,9 @@ export class Store implements ShapeStore {
     await this.#filer.file({
       firstSeq: frame.firstSeq,
       count: frame.count,
-      slotsOf: (index) => {
-        const list = frame.listOf(index);
-        return list === undefined ? undefined : frame.lists.slotsOf(list);
-      },
+      listOf: (index) => frame.listOf(index),
+      keysOf: (list) => frame.lists.keysOf(list),
+      slotsOf: (list) => frame.lists.slotsOf(list),
     });
     for (const { change } of frame.catalogChanges) this.#changes.push(change);
     this.#grown.add(frame.lists.allSlots);

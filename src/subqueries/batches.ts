@@ -23,6 +23,7 @@ import type { MovingTemplate, MovingTemplates } from "./moving-template.ts";
 import { movesOf, type ShapeMoves } from "./shape-moves.ts";
 import { placeOf } from "./snapshot-place.ts";
 import type { Splice } from "./splice.ts";
+import type { Mark } from "./tape.ts";
 import type { MoveQuery } from "./wanted-rows.ts";
 
 export interface BatchesOptions {
@@ -38,6 +39,8 @@ export interface BatchesOptions {
   readonly step: (xids: readonly number[]) => void;
   /** Gates have gone or moved on, and what was appended has to become durable. */
   readonly settled: () => void;
+  /** A batch has entered the log of a shape: see `Pages.spliced`. */
+  readonly spliced: (gate: Gate, until: ViewPosition, place: Mark) => void;
   readonly remove: (id: ShapeId, why: string) => void;
   readonly askProgress: () => void;
   readonly rowBytesMax: number;
@@ -47,6 +50,7 @@ export interface BatchesOptions {
 export class Batches {
   readonly #options: BatchesOptions;
   readonly #underWay = new Map<TemplateId, MoveBatch>();
+  #isStartWanted = false;
   #queryCount = 0;
   #isClosed = false;
 
@@ -66,6 +70,7 @@ export class Batches {
   /** Begins a batch of every template of which a shape waits. REQUIRES: a boundary. */
   start(): void {
     const { laggards, templates } = this.#options;
+    this.#isStartWanted = false;
     if (this.#isClosed || laggards.gates.count === 0) return;
     for (const id of [...laggards.gates.templatesThatWait()]) {
       // What one batch does may end shapes, and begin others, of the templates behind it.
@@ -79,6 +84,18 @@ export class Batches {
     for (const batch of [...this.#underWay.values()]) {
       if (batch.isReady && received >= batch.bounds!.lsn) this.#finish(batch);
     }
+    if (this.#isStartWanted) this.start();
+  }
+
+  /** The shape of a gate is gone. A batch is given up with its last. */
+  left(gate: Gate): void {
+    const batch = this.#underWay.get(gate.template);
+    if (batch?.gateOf(gate.id) !== gate || !batch.leave()) return;
+    batch.stop();
+    this.#underWay.delete(gate.template);
+    // Whoever waited for it to end comes next, at a boundary.
+    this.#isStartWanted = true;
+    this.#options.askProgress();
   }
 
   /** Gives up every query; none is begun any more. */
@@ -104,8 +121,9 @@ export class Batches {
     const { lsn } = laggards.lastCommit;
     const constantsOf = (id: ShapeId) => router.constantsOf(id);
     const batch = new MoveBatch({ template, gates, until, untilLsn: lsn, moves, constantsOf });
-    for (const id of batch.inexpressible) remove(id, INEXPRESSIBLE);
     this.#underWay.set(template.id, batch);
+    for (const id of batch.inexpressible) remove(id, INEXPRESSIBLE);
+    if (this.#underWay.get(template.id) !== batch) return;
     if (batch.needsRows) this.#fetch(batch);
     else this.#finish(batch);
   }
@@ -117,7 +135,7 @@ export class Batches {
     batch.fetch(query, rowBytesMax).then(
       () => askProgress(),
       (error: unknown) => {
-        if (this.#isClosed) return;
+        if (this.#isClosed || this.#underWay.get(batch.template.id) !== batch) return;
         const { message } = asError(error);
         logger.warn({ error: message, shapes: batch.gates.length }, "rows of a move were not read");
         const isWanted = batch.gates.some((gate) => laggards.isCurrent(gate));
@@ -130,7 +148,7 @@ export class Batches {
 
   /** REQUIRES: a boundary, at which everything that the rows' snapshot shows has been read. */
   #finish(batch: MoveBatch): void {
-    const { laggards, router, settled, splice, step } = this.#options;
+    const { laggards, router, settled, splice, spliced, step } = this.#options;
     const { bounds } = batch;
     const gates = batch.gates.filter((gate) => laggards.isCurrent(gate));
     const { tape } = laggards;
@@ -146,6 +164,7 @@ export class Batches {
     this.#underWay.delete(batch.template.id);
     try {
       if (gates.length > 0) splice.run(batch, first, place);
+      for (const gate of gates) spliced(gate, batch.until, place);
     } catch (error) {
       this.#giveUp(batch, asError(error).message);
       return;

@@ -16,6 +16,7 @@ import type { Views } from "../router/views.ts";
 import type { BehindSince } from "../storage/storage.ts";
 import { Gate, Gates, type GateState } from "./gates.ts";
 import { Holds } from "./holds.ts";
+import { LeastOf } from "./least-of.ts";
 import { isView, type MovingTemplate, type MovingTemplates } from "./moving-template.ts";
 import type { MoveLog } from "./replayer.ts";
 import { Tape, type Mark, type TapedCommit } from "./tape.ts";
@@ -52,6 +53,11 @@ export class Laggards {
   lastCommit: TapedCommit;
   /** In front of it, commits do not say where views were: they were restored behind it. */
   restoredAt: Mark = 0;
+  /** Told that a shape falls behind, and that it is behind no more. */
+  onBehind: (gate: Gate) => void = () => undefined;
+  onReleased: (gate: Gate) => void = () => undefined;
+  /** From where on commits are kept for those who follow them. */
+  readonly #followed = new LeastOf<Mark>();
   readonly #options: LaggardsOptions;
 
   constructor(options: LaggardsOptions, position: ViewPosition) {
@@ -74,7 +80,7 @@ export class Laggards {
   /** The shape falls behind, from this boundary on. REQUIRES: it is routed to. */
   add(id: ShapeId, state: GateState, position: ViewPosition): Gate {
     const { router } = this.#options;
-    if (router.commitLsn > this.lastCommit.lsn) this.#noteCommit(position);
+    this.#noteCommit(position);
     const live = this.templateOf(id);
     const { id: template, relation } = live;
     this.tape.hold(relation.id, this.lastCommit);
@@ -85,6 +91,7 @@ export class Laggards {
     });
     this.gates.add(gate);
     router.setGated(id, true);
+    this.onBehind(gate);
     return gate;
   }
 
@@ -94,6 +101,22 @@ export class Laggards {
     if (gate.held !== undefined) this.holds.loosen(gate.held);
     if (this.#options.router.isRouted(gate.id)) this.#options.router.setGated(gate.id, false);
     this.tape.release(gate.relation);
+    this.onReleased(gate);
+  }
+
+  /** Commits are on the tape from this boundary on, whether a shape is behind or not. */
+  follow(position: ViewPosition): Mark {
+    this.#noteCommit(position);
+    this.tape.follow(this.lastCommit);
+    const { mark } = this.tape;
+    this.#followed.add(mark);
+    return mark;
+  }
+
+  /** @param since what `follow` returned. */
+  unfollow(since: Mark): void {
+    this.#followed.remove(since);
+    this.tape.unfollow();
   }
 
   isCurrent(gate: Gate): boolean {
@@ -168,8 +191,8 @@ export class Laggards {
     const position = this.gates.firstPosition;
     this.#options.views.keepSince(position);
     this.transitions.keepSince(position);
-    const mark = this.gates.firstMark;
-    if (mark !== undefined) this.tape.trim(mark);
+    const mark = Math.min(this.gates.firstMark ?? Infinity, this.#followed.least ?? Infinity);
+    if (mark !== Infinity) this.tape.trim(mark);
   }
 
   /** Ends the shapes for which too much had to be kept. */
@@ -232,9 +255,10 @@ export class Laggards {
     return this.viewsOf(id).filter((_, dependency) => isNested[dependency]);
   }
 
-  /** Transactions pass unnoticed while nobody is behind. */
+  /** Transactions pass unnoticed while nobody follows them. */
   #noteCommit(position: ViewPosition): void {
     const { commitLsn, op, xid } = this.#options.router;
+    if (commitLsn <= this.lastCommit.lsn) return;
     this.lastCommit = { lsn: commitLsn, xid, position, nextOp: op };
   }
 }

@@ -47,6 +47,8 @@ export class MoveBatch {
   readonly #byShape = new Map<ShapeId, Gate>();
   readonly #stop = new AbortController();
   readonly #constants: readonly Constants[] | undefined;
+  /** Gates whose shapes are there. */
+  #presentCount: number;
   #attempts = 0;
   #unclearCount = 0;
   #bounds: SnapshotBounds | undefined;
@@ -56,6 +58,7 @@ export class MoveBatch {
   constructor({ template, gates, until, untilLsn, moves: movesOf, constantsOf }: BatchParts) {
     this.template = template;
     this.gates = gates;
+    this.#presentCount = gates.length;
     this.until = until;
     this.untilLsn = untilLsn;
     const xids = new Set<number>();
@@ -97,6 +100,12 @@ export class MoveBatch {
 
   gateOf(id: ShapeId): Gate | undefined {
     return this.#byShape.get(id);
+  }
+
+  /** One of its shapes is gone. Returns whether that was the last. */
+  leave(): boolean {
+    this.#presentCount -= 1;
+    return this.#presentCount === 0;
   }
 
   /** @throws {LitzError} MOVE_TOO_LARGE, POSTGRES_*. */

@@ -39,11 +39,12 @@
  * shape a log and the two places up to which that is right, and Postgres has all that follows.
  */
 
-import { LitzError, shuttingDown } from "../lib/errors.ts";
+import { shuttingDown } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { ShapeId } from "../model/ids.ts";
 import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
+import { noRoomForValues, type ViewSeed } from "../model/view-seed.ts";
 import { previousViewPosition, type ViewPosition } from "../model/view.ts";
 import type { BehindSince } from "../storage/storage.ts";
 import { Appointments } from "./appointments.ts";
@@ -54,7 +55,8 @@ import type { Gate } from "./gates.ts";
 import { Laggards, type LaggardsOptions } from "./laggards.ts";
 import { isView, type MovingTemplate } from "./moving-template.ts";
 import { Replayer } from "./replayer.ts";
-import { Restoration, type Seed, type SeededView } from "./restoration.ts";
+import { Restoration, type SeededView } from "./restoration.ts";
+import { Pages } from "./pages.ts";
 import { movesOf, type ShapeMoves } from "./shape-moves.ts";
 import { placeOf } from "./snapshot-place.ts";
 import { Splice } from "./splice.ts";
@@ -73,6 +75,7 @@ export interface MovesOptions extends LaggardsOptions {
 }
 
 export class Moves {
+  readonly pages: Pages;
   readonly #options: MovesOptions;
   readonly #steps: ViewSteps;
   readonly #laggards: Laggards;
@@ -90,16 +93,21 @@ export class Moves {
   constructor(options: MovesOptions) {
     this.#options = options;
     const { limits, log, router, views } = options;
-    this.#steps = new ViewSteps(views);
+    this.#steps = new ViewSteps(views, limits.tapeBytesMax);
     const laggards = new Laggards(options, this.#steps.position);
     this.#laggards = laggards;
     this.#start = laggards.lastCommit.lsn;
     this.#replayer = new Replayer(router, laggards.tape, this.#steps, log);
     const isCurrent = (gate: Gate) => laggards.isCurrent(gate);
     this.#splice = new Splice({ replayer: this.#replayer, tape: laggards.tape, log, isCurrent });
+    this.pages = new Pages({
+      ...{ ...options, laggards, appointments: this.#appointments },
+      position: () => this.#steps.position,
+    });
     this.#batches = new Batches({
       ...{ ...options, laggards, splice: this.#splice, rowBytesMax: limits.rowBytesMax },
       position: () => this.#steps.position,
+      spliced: (gate, until, place) => this.pages.spliced(gate, until, place),
       step: (xids) => this.#stepBetween(xids),
       settled: () => {
         this.#commit();
@@ -108,7 +116,7 @@ export class Moves {
     });
   }
 
-  /** Whether every commit has to be told: a shape is behind. */
+  /** Whether every commit has to be told: a shape is behind, or a page is taken. */
   get isFollowing(): boolean {
     return this.#laggards.tape.isRunning;
   }
@@ -256,7 +264,7 @@ export class Moves {
    * @param seed of a view: rows that give each value, as the snapshot counted them.
    * @throws {LitzError} CORE_MEMORY_EXHAUSTED.
    */
-  place(id: ShapeId, mark: Mark, seed: Seed = []): void {
+  place(id: ShapeId, mark: Mark, seed?: ViewSeed): void {
     const laggards = this.#laggards;
     const gate = laggards.gates.get(id);
     if (gate === undefined) return;
@@ -265,9 +273,9 @@ export class Moves {
     gate.position = position;
     gate.state = "moving";
     laggards.hold(gate, lsn);
-    for (const [tuple, count] of seed) {
-      if (!this.#options.views.apply(id, tuple, count)) throw outOfMemory();
-    }
+    seed?.forEach((tuple, count) => {
+      if (!this.#options.views.apply(id, tuple, count)) throw noRoomForValues();
+    });
     if (laggards.isUpToDate(gate)) this.#catchUp(gate);
     else laggards.record([gate], { since: lsn, position: lsn });
     this.#commit();
@@ -309,7 +317,10 @@ export class Moves {
   removed(id: ShapeId): void {
     const laggards = this.#laggards;
     const gate = laggards.gates.get(id);
-    if (gate !== undefined) laggards.release(gate);
+    if (gate !== undefined) {
+      laggards.release(gate);
+      this.#batches.left(gate);
+    }
     this.#steps.forget(id);
     laggards.transitions.forget(id);
     if (gate !== undefined) laggards.trim();
@@ -325,6 +336,7 @@ export class Moves {
   close(): void {
     this.#stop.abort(shuttingDown());
     this.#appointments.cancelAll(shuttingDown());
+    this.pages.close(shuttingDown());
     this.#batches.close();
   }
 
@@ -339,7 +351,7 @@ export class Moves {
     const step = this.#steps.apply();
     laggards.note(step.position, xids, step.transitions, isLate);
     for (const view of step.failed) {
-      this.#options.remove(view, "there is no memory for the values of a subquery");
+      this.#options.remove(view, "there is no memory for what a subquery's values became");
     }
     return step;
   }
@@ -463,14 +475,4 @@ const REACHING_MS_MAX = 10_000;
 
 function justBefore(lsn: Lsn): Lsn {
   return (lsn - 1n) as Lsn;
-}
-
-function outOfMemory(): LitzError {
-  const why = "there is no memory for the values of a subquery; raise LITZ_CORE_MEMORY_MAX";
-  return new LitzError(why, {
-    code: "CORE_MEMORY_EXHAUSTED",
-    httpStatus: 503,
-    retriable: true,
-    retryAfterSeconds: 1,
-  });
 }

@@ -28,6 +28,7 @@ import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
 import type { ShapeTemplate } from "../model/shape-definition.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { ViewPosition } from "../model/view.ts";
+import type { ViewSeed } from "../model/view-seed.ts";
 import type { FetchedRow } from "../postgres/move-query.ts";
 import type { Router } from "../router/router.ts";
 import type { Views } from "../router/views.ts";
@@ -43,14 +44,11 @@ import type { Mark } from "./tape.ts";
 import type { Delta, ViewSteps } from "./view-steps.ts";
 import { narrowing, readRows, WantedRows, type MoveQuery } from "./wanted-rows.ts";
 
-/** Tuples, and how many inner rows give each. */
-export type Seed = readonly (readonly [tuple: Uint8Array, count: number])[];
-
 export interface SeededView {
   readonly view: ShapeId;
   readonly template: MovingTemplate;
   readonly bounds: SnapshotBounds;
-  readonly seed: Seed;
+  readonly seed: ViewSeed;
 }
 
 /** A view, and the place of its seed among the commits. */
@@ -321,7 +319,7 @@ export class Restoration {
       };
       for (const { view, seed } of each.views) {
         based.add(view);
-        for (const [tuple, count] of seed) apply(view, tuple, count);
+        seed.forEach((tuple, count) => apply(view, tuple, count));
       }
       // What comes before what goes: a count is never less than none.
       for (const isComing of [true, false]) {

@@ -88,7 +88,7 @@ export class RestoredWalk {
       const views = delta.views.filter(this.#isPresent);
       return views.length > 0 ? [{ ...delta, views }] : [];
     });
-    if (present.length === 0) return undefined;
+    if (present.length === 0 && this.#steps.isEmpty) return undefined;
     this.#steps.put(present);
     const step = this.#steps.apply();
     for (const view of step.failed) this.failed.add(view);

@@ -57,6 +57,7 @@ export class Tape {
   /** From number `#first` on. */
   #commits: TapedCommit[] = [];
   #first: Mark = 0;
+  #followerCount = 0;
   #bytes = 0;
 
   /** @param setTaped asks for a relation's changes, and for no more of them. */
@@ -66,7 +67,7 @@ export class Tape {
 
   /** Whether every commit has to be told. */
   get isRunning(): boolean {
-    return this.#tracks.size > 0;
+    return this.#tracks.size > 0 || this.#followerCount > 0;
   }
 
   /** The place behind all commits so far. */
@@ -104,7 +105,28 @@ export class Tape {
     for (const { message } of track.changes) this.#bytes -= message.length + CHANGE_OVERHEAD_BYTES;
     this.#tracks.delete(relation);
     this.#setTaped(relation, false);
-    if (this.#tracks.size > 0) return;
+    this.#forgetUnlessRunning();
+  }
+
+  /**
+   * Begins to keep commits for somebody who wants no changes. REQUIRES: no transaction is being
+   * read.
+   *
+   * @param anchor the last commit, should the tape not have it.
+   */
+  follow(anchor: TapedCommit): void {
+    if (this.#commits.length === 0) this.#commits.push(anchor);
+    this.#followerCount += 1;
+  }
+
+  unfollow(): void {
+    assert(this.#followerCount > 0, "whoever goes has come");
+    this.#followerCount -= 1;
+    this.#forgetUnlessRunning();
+  }
+
+  #forgetUnlessRunning(): void {
+    if (this.isRunning) return;
     this.#first = this.mark;
     this.#commits = [];
   }
@@ -141,6 +163,12 @@ export class Tape {
       if (commit !== changes[index + 1]?.commit) count += 1;
     }
     return count;
+  }
+
+  /** Whether a commit changed the table. */
+  hasChange(relation: RelationId, commit: Mark): boolean {
+    const changes = this.#tracks.get(relation)?.changes ?? [];
+    return changes[indexOf(changes, commit)]?.commit === commit;
   }
 
   /** Nobody goes back in front of `mark` any more, except to its anchor. */

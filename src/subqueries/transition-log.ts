@@ -57,6 +57,18 @@ export class TransitionLog {
     return last !== undefined && last.position > after;
   }
 
+  /** Where the view changed last up to `position`, as far as that is kept. */
+  lastChange(view: ShapeId, position: ViewPosition): ViewPosition | undefined {
+    const list = this.#byView.get(view) ?? [];
+    return list[firstBehind(list, position) - 1]?.position;
+  }
+
+  /** Where the view changed first behind `position`. */
+  nextChange(view: ShapeId, position: ViewPosition): ViewPosition | undefined {
+    const list = this.#byView.get(view) ?? [];
+    return list[firstBehind(list, position)]?.position;
+  }
+
   /** Whether the view made up for something behind `after`. */
   wasLate(view: ShapeId, after: ViewPosition): boolean {
     const list = this.#byView.get(view) ?? [];
@@ -131,6 +143,18 @@ export function netOfStep(
     else list.push({ transition, xids });
   }
   return byView;
+}
+
+/** Of a list whose positions ascend. */
+function firstBehind(list: readonly Logged[], position: ViewPosition): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (list[middle]!.position <= position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function keyOf(transition: ViewTransition): string {

@@ -5,9 +5,11 @@
  *     delta body    ┌────────┬───────────────────┬───────────────────┐   flags: 1 there is an old
  *     of the core   │ flags  │ old tuple if any  │ new tuple if any  │   tuple, 2 a new one
  *                   └────────┴───────────────────┴───────────────────┘
- *                       tuple: per column u32 size, 0xffffffff for NULL, and the bytes
+ *                       tuple: `src/model/view-tuple.ts`
  *
- * A body is for all the views that the inner row is, or was, in.
+ * A body is for all the views that the inner row is, or was, in. One transaction may write more
+ * rows than there is memory for what it gathers: then the views that most of it is for are given
+ * up, and it goes on for the others.
  */
 
 import type { ShapeId } from "../model/ids.ts";
@@ -17,11 +19,13 @@ import {
   type ViewPosition,
   type ViewTransition,
 } from "../model/view.ts";
+import { endOfTuple } from "../model/view-tuple.ts";
 import type { Views } from "../router/views.ts";
 
 const HAS_OLD = 1;
 const HAS_NEW = 2;
-const NULL_SIZE = 0xffff_ffff;
+/** Of a delta's object and array, beside its tuple. */
+const DELTA_BYTES = 200;
 
 export interface Delta {
   readonly tuple: Uint8Array;
@@ -33,19 +37,26 @@ export interface Delta {
 export interface Step {
   readonly position: ViewPosition;
   readonly transitions: readonly ViewTransition[];
-  /** There was no memory for what came into these. */
+  /** There was no memory for what came into these, or for so much at once. */
   readonly failed: ReadonlySet<ShapeId>;
 }
 
 export class ViewSteps {
   readonly #views: Views;
+  readonly #bytesMax: number;
   #deltas: Delta[] = [];
+  /** What the deltas take, about. */
+  #bytes = 0;
+  /** Views that are given up with the next step; nothing more is gathered for them. */
+  readonly #overfull = new Set<ShapeId>();
   /** Removed since the first of the deltas was gathered; another shape may have the id soon. */
   readonly #removed = new Set<ShapeId>();
   #position: ViewPosition = VIEW_POSITION_ZERO;
 
-  constructor(views: Views) {
+  /** @param bytesMax that what one transaction changes in views may take. */
+  constructor(views: Views, bytesMax: number) {
     this.#views = views;
+    this.#bytesMax = bytesMax;
   }
 
   /** Where the views are. */
@@ -54,11 +65,13 @@ export class ViewSteps {
   }
 
   get isEmpty(): boolean {
-    return this.#deltas.length === 0;
+    return this.#deltas.length === 0 && this.#overfull.size === 0;
   }
 
   /** Gathers a delta body, in a copy. */
-  take(body: Uint8Array, columnCount: number, views: readonly ShapeId[]): void {
+  take(body: Uint8Array, columnCount: number, concerned: readonly ShapeId[]): void {
+    const views = this.#notOverfull(concerned);
+    if (views.length === 0) return;
     const flags = body[0]!;
     let at = 1;
     for (const [flag, count] of [
@@ -68,14 +81,16 @@ export class ViewSteps {
       if ((flags & flag) === 0) continue;
       const end = endOfTuple(body, at, columnCount);
       this.#deltas.push({ tuple: new Uint8Array(body.subarray(at, end)), views, count });
+      this.#bytes += DELTA_BYTES + (end - at);
       at = end;
     }
+    if (this.#bytes > this.#bytesMax) this.#giveUpLargest();
   }
 
   /** Takes what was gathered away. */
   drain(): Delta[] {
     const deltas = this.#deltas;
-    this.#deltas = [];
+    this.#clear();
     return deltas;
   }
 
@@ -86,8 +101,9 @@ export class ViewSteps {
 
   /** Forgets what was gathered: the transaction will be sent again. */
   rollback(): void {
-    this.#deltas = [];
+    this.#clear();
     this.#removed.clear();
+    this.#overfull.clear();
   }
 
   /** What was gathered for this view goes nowhere. */
@@ -97,10 +113,9 @@ export class ViewSteps {
 
   /** Applies what was gathered. The views are at the next position then. */
   apply(): Step {
-    const deltas = this.#deltas;
-    this.#deltas = [];
+    const deltas = this.drain();
     this.#position = nextViewPosition(this.#position);
-    const failed = new Set<ShapeId>();
+    const failed = new Set([...this.#overfull].filter((view) => !this.#removed.has(view)));
     const isDone = (view: ShapeId) => failed.has(view) || this.#removed.has(view);
     this.#views.beginStep(this.#position);
     // What comes first: so a value whose row was replaced does not leave in between.
@@ -113,28 +128,36 @@ export class ViewSteps {
       }
     }
     this.#removed.clear();
+    this.#overfull.clear();
     return { position: this.#position, transitions: this.#views.endStep(), failed };
   }
-}
 
-/** A tuple of texts as the core takes it. */
-export function encodeTuple(values: readonly (string | null)[]): Uint8Array {
-  const texts = values.map((value) => (value === null ? null : Buffer.from(value)));
-  const bytes = Buffer.alloc(texts.reduce((size, text) => size + 4 + (text?.length ?? 0), 0));
-  let at = 0;
-  for (const text of texts) {
-    at = bytes.writeUInt32LE(text?.length ?? NULL_SIZE, at);
-    if (text !== null) at += text.copy(bytes, at);
+  #notOverfull(views: readonly ShapeId[]): readonly ShapeId[] {
+    if (this.#overfull.size === 0) return views;
+    return views.filter((view) => !this.#overfull.has(view));
   }
-  return bytes;
-}
 
-function endOfTuple(body: Uint8Array, start: number, columnCount: number): number {
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  let at = start;
-  for (let column = 0; column < columnCount; column++) {
-    const size = view.getUint32(at, true);
-    at += 4 + (size === NULL_SIZE ? 0 : size);
+  /** Those with half as many deltas as the one that has most, or more. */
+  #giveUpLargest(): void {
+    const counts = new Map<ShapeId, number>();
+    for (const { views } of this.#deltas) {
+      for (const view of views) counts.set(view, (counts.get(view) ?? 0) + 1);
+    }
+    let most = 0;
+    for (const count of counts.values()) most = Math.max(most, count);
+    for (const [view, count] of counts) if (count >= most / 2) this.#overfull.add(view);
+    const deltas = this.#deltas;
+    this.#clear();
+    for (const delta of deltas) {
+      const views = this.#notOverfull(delta.views);
+      if (views.length === 0) continue;
+      this.#deltas.push({ ...delta, views });
+      this.#bytes += DELTA_BYTES + delta.tuple.length;
+    }
   }
-  return at;
+
+  #clear(): void {
+    this.#deltas = [];
+    this.#bytes = 0;
+  }
 }

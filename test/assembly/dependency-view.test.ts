@@ -20,7 +20,7 @@ import type { ViewPosition } from "../../src/model/view.ts";
 import { Accounting } from "../../src/router/accounting.ts";
 import { ShapeTable } from "../../src/router/shape-table.ts";
 import { LIVE, ViewBit, Views } from "../../src/router/views.ts";
-import { encodeTuple } from "../../src/subqueries/view-steps.ts";
+import { encodeTuple } from "../../src/model/view-tuple.ts";
 import { builds, newCore, type Build } from "../support/core-doors.ts";
 import { check } from "../support/property.ts";
 

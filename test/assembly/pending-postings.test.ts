@@ -26,7 +26,7 @@ const FIRST_SEQ = 2 ** 33 - 20;
 type Operation =
   | { type: "file"; groups: number[][] }
   | { type: "freeze" | "retire" }
-  | { type: "replace" | "look"; slot: number };
+  | { type: "replace" | "look" | "tell"; slot: number };
 
 const slot = fc.integer({ min: 1, max: SLOTS });
 const file: fc.Arbitrary<Operation> = fc.record({
@@ -40,6 +40,7 @@ const operations = fc.array(
     { weight: 1, arbitrary: fc.record({ type: fc.constant("retire" as const) }) },
     { weight: 1, arbitrary: fc.record({ type: fc.constant("replace" as const), slot }) },
     { weight: 1, arbitrary: fc.record({ type: fc.constant("look" as const), slot }) },
+    { weight: 2, arbitrary: fc.record({ type: fc.constant("tell" as const), slot }) },
   ),
   { maxLength: 100, size: "max" },
 );
@@ -58,6 +59,8 @@ class Model {
   last = new Map<number, number>();
   nextKey = 1;
   nextSeq = FIRST_SEQ;
+  /** Behind all that was retired, before all that is buffered. */
+  retiredSeq = FIRST_SEQ - 5;
 
   buffered(slot: number): number[] {
     const key = this.keys.get(slot);
@@ -228,6 +231,7 @@ function apply(operation: Operation, subject: Subject, model: Model): void {
     case "retire":
       if (!buffer.hasFrozen) return;
       buffer.retire();
+      model.retiredSeq = Math.max(model.retiredSeq, ...model.frozen!.map(({ seq }) => seq + 1));
       model.frozen = undefined;
       break;
     case "replace":
@@ -239,7 +243,14 @@ function apply(operation: Operation, subject: Subject, model: Model): void {
       const key = model.keys.get(operation.slot)!;
       const found = operation.slot % 2 === 0 ? 0 : 5;
       buffer.setLastSeq(operation.slot as LogSlot, found as Seq);
-      if (!model.last.has(key)) model.last.set(key, found);
+      model.last.set(key, Math.max(found, model.last.get(key) ?? 0));
+      break;
+    }
+    case "tell": {
+      // What was filed for a list of shapes is in a run now.
+      const key = model.keys.get(operation.slot)!;
+      buffer.setLastSeq(operation.slot as LogSlot, model.retiredSeq as Seq);
+      model.last.set(key, Math.max(model.retiredSeq, model.last.get(key) ?? 0));
     }
   }
 }

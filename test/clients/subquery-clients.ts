@@ -12,6 +12,7 @@ import { ShapeStream, type Row, type ShapeStreamOptions } from "@electric-sql/cl
 import { createCollection, createLiveQueryCollection, type SyncMode } from "@tanstack/db";
 import { electricCollectionOptions } from "@tanstack/electric-db-collection";
 import { TaggedRows, type TaggedMessage } from "../subqueries/tagged-rows.ts";
+import { UNCOMPRESSED } from "./fixture.ts";
 
 /** How to reach a server, which may be another one in the meantime. */
 export interface Address {
@@ -49,6 +50,7 @@ function streamOptions(address: Address, { where, columns, replica }: ShapeParam
       const asked = input instanceof Request ? input.url : input.toString();
       return fetch(asked.replace(ORIGIN, address.url), init);
     },
+    headers: UNCOMPRESSED,
   };
 }
 

@@ -9,7 +9,7 @@
 import { TransactionalMultiShapeStream } from "@electric-sql/experimental";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
-import { startFixture, type ClientFixture } from "./fixture.ts";
+import { startFixture, UNCOMPRESSED, type ClientFixture } from "./fixture.ts";
 
 let fixture: ClientFixture;
 const abort = new AbortController();
@@ -24,7 +24,8 @@ afterAll(async () => {
 });
 
 function streamOf(table: string) {
-  return { url: fixture.server.shapeUrl, params: { table }, signal: abort.signal };
+  const url = fixture.server.shapeUrl;
+  return { url, params: { table }, headers: UNCOMPRESSED, signal: abort.signal };
 }
 
 test("transactions over two tables and a table at rest come out whole", async () => {

@@ -8,6 +8,7 @@
  */
 
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { LogFollower } from "../support/log-follower.ts";
 import { startServer, type LiveServer, type Settings } from "../support/live-server.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
@@ -123,4 +124,21 @@ test("more bytes than the disk may take", async () => {
   const left = new LogFollower("table=items&where=id%3D1");
   await left.catchUp(server.url);
   expect([...left.rows.values()].map(({ note }) => note)).toEqual(["new"]);
+}, 120_000);
+
+test("changes alone fill the disk: nobody has to ask for a shape, or wait for the minute", async () => {
+  await start({ LITZ_STORAGE_MAX_BYTES: "32MiB" });
+  const { eviction, store } = server.service.pipeline!;
+  const { news } = await waiting();
+  expect((await askFor(8, (n) => `id > ${n + 10}`)).ok).toBe(8);
+  for (let first = 100; first < 500; first += 40) {
+    const numbers = `generate_series(${first}, ${first + 39})`;
+    await database.query(`INSERT INTO items SELECT n, '', repeat('r', 200000) FROM ${numbers} n`);
+  }
+  await eventually(async () => {
+    expect(eviction.evicted.disk).toBe(8);
+    expect(await store.diskBytes()).toBeLessThan(BUDGET_BYTES);
+  });
+  await database.query("UPDATE items SET note = 'new' WHERE id = 1");
+  expect(await news).toContain('"note":"new"');
 }, 120_000);

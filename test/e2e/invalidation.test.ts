@@ -213,6 +213,38 @@ test("a table that is taken out of the publication, or stops sending old rows", 
   await expectRows(all, "SELECT * FROM t");
 });
 
+test("a publication that is dropped under the server is made again, and nothing is lost", async () => {
+  await start();
+  await database.query("CREATE TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1)");
+  const old = await follow("table=t");
+  await database.query(`DROP PUBLICATION electric_publication_${database.streamId}`);
+  await database.query("INSERT INTO t VALUES (3, 'lost', 'b', 3)");
+  const other = await follow("table=u");
+  await database.query("INSERT INTO u VALUES (2)");
+  await expectRows(other, "SELECT * FROM u");
+  // Of this table Postgres sends again from now on, but what was lost is lost.
+  await follow("table=t&columns=id,a");
+  await expectRows(old, "SELECT * FROM t");
+  expect(old.refetchCount).toBe(1);
+  await database.query("INSERT INTO t VALUES (4, 'sent', 'b', 4)");
+  await expectRows(old, "SELECT * FROM t");
+  expect(old.refetchCount).toBe(1);
+});
+
+test("what is not published any more after a restart is seen at once", async () => {
+  const directory = makeTemporaryDirectory();
+  onTestFinished(() => directory.remove());
+  const settings = { ELECTRIC_TWEAKS_SCHEMA_RECONCILER_PERIOD: "60min" };
+  server = await startServer(database, settings, directory.path);
+  const all = await follow("table=t");
+  await server.stop();
+  await database.query(`ALTER PUBLICATION electric_publication_${database.streamId} DROP TABLE t`);
+  await database.query("INSERT INTO t VALUES (3, 'lost', 'b', 3)");
+  server = await startServer(database, settings, directory.path);
+  await expectRows(all, "SELECT * FROM t");
+  expect(all.refetchCount).toBe(1);
+});
+
 test("NOT NULL is what held for all of a shape's log", async () => {
   await start();
   await database.query("UPDATE t SET a = NULL WHERE id = 1");

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import type { TestDatabase } from "../support/postgres.ts";
 import { RestartableServer } from "../support/restartable-server.ts";
+import { TaggedFollower } from "../subqueries/tagged-follower.ts";
 
 interface Message {
   readonly key?: string;
@@ -19,12 +20,16 @@ let server: RestartableServer;
 let database: TestDatabase;
 
 beforeEach(async () => {
-  server = await RestartableServer.start(`
+  const settings = { ELECTRIC_TWEAKS_SCHEMA_RECONCILER_PERIOD: "200ms" };
+  server = await RestartableServer.start(
+    `
     CREATE TABLE projects (id int PRIMARY KEY, owner text, is_active bool);
     CREATE TABLE issues (id int PRIMARY KEY, project int, title text, is_public bool);
     INSERT INTO projects VALUES (1, 'ann', true), (2, 'bob', true), (3, 'ann', false);
     INSERT INTO issues VALUES (1, 1, 'one', false), (2, 2, 'two', false), (3, 3, 'three', true),
-                              (4, NULL, 'four', false)`);
+                              (4, NULL, 'four', false)`,
+    settings,
+  );
   database = server.database;
 });
 
@@ -194,3 +199,70 @@ test("one query serves all shapes that wait for the same values", async () => {
   }
   expect(moves.figures.queries - before).toBe(1);
 });
+
+async function viewCount(): Promise<number> {
+  const response = await fetch(`${server.url}/admin/memory`);
+  const { subqueries } = (await response.json()) as { subqueries: { views: number } };
+  return subqueries.views;
+}
+
+const OF_TEAM_1 = "owner IN (SELECT name FROM owners WHERE team = 1)";
+
+test("views stay while a shape, or another view, stands on them, and no longer", async () => {
+  await database.query(`
+    CREATE TABLE owners (name text PRIMARY KEY, team int);
+    INSERT INTO owners VALUES ('ann', 1), ('bob', 2)`);
+  const nested = `project IN (SELECT id FROM projects WHERE ${OF_TEAM_1})`;
+  const shapes = [
+    new TaggedFollower({ table: "issues", where: nested }),
+    new TaggedFollower({ table: "issues", where: `is_public OR ${nested}` }),
+    new TaggedFollower({ table: "projects", where: OF_TEAM_1 }),
+  ];
+  for (const shape of shapes) await shape.catchUp(server.url);
+  // Owners by team, and projects of these owners, however many shapes have them.
+  expect(await viewCount()).toBe(2);
+  for (const left of [2, 1, 0]) {
+    const [gone] = shapes.splice(0, 1);
+    await fetch(`${server.url}/v1/shape?handle=${gone!.handle}`, { method: "DELETE" });
+    await eventually(async () => expect(await viewCount()).toBe(left));
+    // Those that are left go on as if nothing had been.
+    await database.query("UPDATE owners SET team = 3 - team");
+    for (const shape of shapes) await expectAsInPostgres(shape);
+  }
+  const again = new TaggedFollower({ table: "issues", where: nested });
+  await expectAsInPostgres(again);
+  expect(await viewCount()).toBe(2);
+});
+
+test("a shape ends with the table of its innermost subselect, and says why none is made", async () => {
+  await database.query(`
+    CREATE TABLE owners (name text PRIMARY KEY, team int);
+    INSERT INTO owners VALUES ('ann', 1)`);
+  const where = `project IN (SELECT id FROM projects WHERE ${OF_TEAM_1})`;
+  const shape = new TaggedFollower({ table: "issues", where });
+  const other = new TaggedFollower({
+    table: "issues",
+    where: "project IN (SELECT id FROM projects WHERE owner = 'ann')",
+  });
+  for (const each of [shape, other]) await each.catchUp(server.url);
+  await database.query("DROP TABLE owners");
+  await eventually(async () => {
+    await expect(shape.catchUp(server.url)).rejects.toThrow('Table \\"public\\".\\"owners\\"');
+  });
+  await eventually(async () => expect(await viewCount()).toBe(1));
+  await database.query("UPDATE projects SET owner = 'ann'");
+  await expectAsInPostgres(other);
+});
+
+/** Without a fault, and without having begun anew. */
+async function expectAsInPostgres(follower: TaggedFollower): Promise<void> {
+  const { table, where } = follower.request;
+  const rows = await database.query(`SELECT id::text FROM ${table} WHERE ${where} ORDER BY 1`);
+  await eventually(async () => {
+    await follower.catchUp(server.url);
+    const held = [...follower.rows.values()].map(({ value }) => value["id"]);
+    expect(held.sort()).toEqual(rows.map(({ id }) => id));
+  });
+  expect(follower.faults).toEqual([]);
+  expect(follower.lostHandles).toEqual([]);
+}

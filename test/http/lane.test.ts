@@ -15,6 +15,7 @@ import { LaneServer } from "../../src/http/lane-server.ts";
 import { PARKED_BYTES_MAX } from "../../src/http/limits.ts";
 import type { ShapeHandle } from "../../src/model/ids.ts";
 import { sleep } from "../support/memory-shape-service.ts";
+import { seededRandom } from "../support/random.ts";
 import { makeFixture, shapeUrl, type Fixture, type FixtureOptions } from "./edge-fixture.ts";
 import { RawClient } from "./raw-client.ts";
 
@@ -195,8 +196,7 @@ test("a connection serves one poll after the other, and other requests between t
     fixture.service.commit(BigInt(round + 1) * 100n, "items", [{ id: String(round + 3) }]);
     await client.until(`"lsn":"${round + 1}00"`);
     client.get("/v1/health");
-    await client.until('{"status":"active"}'.repeat(1));
-    await sleep(2);
+    await client.until('{"status":"active"}', round);
   }
   const responses = responsesIn(client.received);
   assert.equal(responses.length, 10);
@@ -311,6 +311,32 @@ test("clients that leave are forgotten, and nobody else's answer with them", asy
   assert.equal(fixture.service.waiterCount, 0);
 });
 
+test("a request is answered, whatever became of the same one just before", async () => {
+  const { fixture, connect } = await serve();
+  const random = seededRandom("lanes: given up and asked again");
+  let end = "0_inf";
+  for (let round = 1; round <= 100; round++) {
+    const isLive = random() < 0.3;
+    const offset = ["-1", "0_0", end][Math.floor(random() * 3)]!;
+    const target = isLive
+      ? LIVE.replace("0_inf", end)
+      : shapeUrl({ table: "items", offset, handle: HANDLE });
+    const [first, second] = await Promise.all([connect(), connect()]);
+    first.send(liveRequest({}, target));
+    const turns = Math.floor(random() * 8);
+    for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+    first.leave();
+    second.send(liveRequest({}, target));
+    if (isLive) {
+      await parked(fixture, 1);
+      fixture.service.commit(BigInt(round) * 1000n, "items", [{ id: "4" }]);
+      end = `${round}000_0`;
+    }
+    await second.until(offset === "-1" && !isLive ? '"snapshot-end"' : '"up-to-date"');
+    second.leave();
+  }
+});
+
 test("thousands are answered a few at a time: others get their turn in between", async () => {
   const { fixture, connect } = await serve();
   const clients: RawClient[] = [];
@@ -343,6 +369,25 @@ test("closing answers everybody and ends the connections, whatever they wait for
     assert.equal(response!.headers["electric-has-data"], "false");
   }
   await closing;
+});
+
+test.for([
+  ["half a request", liveRequest().slice(0, 20), ""],
+  ["nonsense", "NONSENSE\r\n\r\n", "HTTP/1.1 400 Bad Request"],
+  ["a request", liveRequest(), "HTTP/1.1 503 Service Unavailable"],
+] as const)("closing does not wait for what has come and waits for its turn: %s", async (given) => {
+  const [, text, status] = given;
+  const { fixture, connect } = await serve();
+  const closing = new Promise<void>((resolve) => {
+    fixture.app.server.once("connection", (socket) => {
+      // Heard behind the connection's own listener, which gives the bytes their turn.
+      socket.once("data", () => resolve(fixture.app.close()));
+    });
+  });
+  const client = await connect();
+  client.send(text);
+  await closing;
+  assert.equal((await client.closed()).split("\r\n")[0], status);
 });
 
 test("1: a request that takes too long to arrive is given up", async () => {

@@ -50,9 +50,12 @@ export class RawClient {
     this.send(`GET ${target} HTTP/${version}\r\nhost: x\r\n\r\n`);
   }
 
-  /** Resolves when the text has come, or throws when the connection ends before that. */
-  async until(text: string): Promise<string> {
-    while (!this.#received.includes(text)) {
+  /**
+   * Resolves when the text has come so many times since the connection began, or throws when it
+   * ends before that.
+   */
+  async until(text: string, times = 1): Promise<string> {
+    while (this.#received.split(text).length <= times) {
       if (this.#isClosed) throw new Error(`closed after ${JSON.stringify(this.#received)}`);
       await this.#event();
     }

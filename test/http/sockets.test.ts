@@ -8,8 +8,11 @@
  */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import { connect } from "node:net";
 import { afterEach, test } from "vitest";
+import type { LaneServer } from "../../src/http/lane-server.ts";
 import { HEADER_BYTES_MAX, PIPELINED_REQUESTS_MAX, URL_BYTES_MAX } from "../../src/http/limits.ts";
 import { createRequestHandler } from "../../src/http/server.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -209,6 +212,20 @@ test("4.4: a body that is cut never looks whole", async () => {
   assert.match(fixture.log.join(), /cut short/);
 });
 
+test("an answer that fails before its head is written ends its connection", async () => {
+  const fixture = makeFixture();
+  fixture.service.schemaHeader = "no header has\na second line";
+  const connect = await listen(fixture);
+  for (const method of ["GET", "HEAD"]) {
+    const client = await connect();
+    client.send(`${method} ${INITIAL} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    assert.equal(await client.closed(), "");
+  }
+  assert.equal(fixture.log.length, 2);
+  assert.match(fixture.log.join(), /cut short.*cut short/);
+  assert.equal(fixture.service.openGenerators, 0);
+});
+
 test("pipelined requests are answered in order", async () => {
   const connect = await listen(makeFixture());
   const client = await connect();
@@ -264,6 +281,17 @@ test("1: a long target is served, too long ones are 414 and 431, nonsense is 400
   assert.match(overflow, /^HTTP\/1\.1 431 Request Header Fields Too Large\r\n/);
   assert.match(overflow, /electric-server: .*x-request-id: .*access-control-allow-origin: \*/s);
   assert.match(await ask("NONSENSE\r\n\r\n"), /^HTTP\/1\.1 400/);
+});
+
+test("a malformed request's connection ends, though its client keeps its own end open", async () => {
+  const fixture = makeFixture();
+  const port = await fixture.listen();
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  socket.resume().write("NONSENSE\r\n\r\n");
+  await once(socket, "end");
+  const server = fixture.app.server as unknown as LaneServer;
+  await eventually(() => server.connectionCount === 0);
+  socket.destroy();
 });
 
 test("nonsense behind a request that is not answered yet is not answered inside it", async () => {

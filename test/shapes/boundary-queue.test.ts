@@ -3,7 +3,10 @@ import { BoundaryQueue } from "../../src/shapes/boundary-queue.ts";
 
 test("work waits for the boundary, in order, and gives its result", async () => {
   let requests = 0;
-  const queue = new BoundaryQueue(() => (requests += 1));
+  const queue = new BoundaryQueue(
+    () => (requests += 1),
+    () => undefined,
+  );
   const order: number[] = [];
   const first = queue.run(() => order.push(1));
   const second = queue.run(() => "two");
@@ -16,7 +19,10 @@ test("work waits for the boundary, in order, and gives its result", async () => 
 });
 
 test("work that fails fails alone", async () => {
-  const queue = new BoundaryQueue(() => undefined);
+  const queue = new BoundaryQueue(
+    () => undefined,
+    () => undefined,
+  );
   const failing = queue.run(() => {
     throw new RangeError("no");
   });
@@ -26,8 +32,29 @@ test("work that fails fails alone", async () => {
   expect(await fine).toBe(1);
 });
 
+test("a trap of the core is told to more than who wanted the work", async () => {
+  const told: Error[] = [];
+  const queue = new BoundaryQueue(
+    () => undefined,
+    (error) => told.push(error),
+  );
+  const trap = new WebAssembly.RuntimeError("unreachable");
+  const [failing, trapping] = [new RangeError("no"), trap].map((error) =>
+    queue.run(() => {
+      throw error;
+    }),
+  );
+  queue.runAll();
+  await expect(failing).rejects.toThrow("no");
+  await expect(trapping).rejects.toBe(trap);
+  expect(told).toEqual([trap]);
+});
+
 test("work that asks for more waits for the next boundary", async () => {
-  const queue = new BoundaryQueue(() => undefined);
+  const queue = new BoundaryQueue(
+    () => undefined,
+    () => undefined,
+  );
   let inner: Promise<number> | undefined;
   const outer = queue.run(() => void (inner = queue.run(() => 2)));
   queue.runAll();
@@ -38,6 +65,9 @@ test("work that asks for more waits for the next boundary", async () => {
 });
 
 test("a boundary that comes at once finds the work", async () => {
-  const queue: BoundaryQueue = new BoundaryQueue(() => queue.runAll());
+  const queue: BoundaryQueue = new BoundaryQueue(
+    () => queue.runAll(),
+    () => undefined,
+  );
   expect(await queue.run(() => 3)).toBe(3);
 });

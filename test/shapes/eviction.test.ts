@@ -42,13 +42,16 @@ class Fixture {
       nowMicroseconds: () => microseconds,
     };
     this.registry = new ShapeRegistry(new ShapeTable(core), 1, clock);
-    const boundaries = new BoundaryQueue(() => {
-      this.interfere();
-      setImmediate(() => {
-        this.steps.push(0);
-        boundaries.runAll();
-      });
-    });
+    const boundaries = new BoundaryQueue(
+      () => {
+        this.interfere();
+        setImmediate(() => {
+          this.steps.push(0);
+          boundaries.runAll();
+        });
+      },
+      () => undefined,
+    );
     const removeNow = (id: ShapeId): Promise<void> => {
       microseconds += microsecondsPerRemoval;
       this.steps[this.steps.length - 1]! += 1;

@@ -286,7 +286,7 @@ test("runs answer as a map would, before and after a merge", () => {
         }
         writer.flush();
         database
-          .prepare("insert into run_info values (?, 0, ?, ?, ?)")
+          .prepare("insert into run_info values (?, 0, ?, ?, ?, 0)")
           .run(run + 1, seqs[0], seqs.at(-1), part.length);
       });
       const removed = [...model.keys()].filter((key) => (key + salt) % 7 === 0);

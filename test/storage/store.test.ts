@@ -4,10 +4,12 @@
  */
 
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, test } from "vitest";
 import type { Lsn } from "../../src/model/lsn.ts";
 import { BEFORE_ALL, FIRST, formatLogOffset, SNAPSHOT_END } from "../../src/model/log-offset.ts";
-import { StoreIdentityMismatch, StoreLocked } from "../../src/storage/errors.ts";
+import { StoreIdentityMismatch, StoreLocked, StoreUnusable } from "../../src/storage/errors.ts";
 import { purgeStore } from "../../src/storage/open-store.ts";
 import { ForgetfulFiles } from "../support/forgetful-files.ts";
 import {
@@ -164,6 +166,18 @@ test("the partitions of tables are what was recorded last, from the journal or a
   assert.deepEqual([...last.store.partitions.keys()], [2]);
   await last.store.close();
   await store.close();
+});
+
+test("a directory that cannot be used is named, with what to do", async () => {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, "file"), "");
+  await assert.rejects(startStore(join(directory, "file", "storage")), (error) => {
+    assert.ok(error instanceof StoreUnusable);
+    assert.match(error.message, /file\/storage cannot be used .*ENOTDIR.*ELECTRIC_STORAGE_DIR/);
+    return true;
+  });
+  mkdirSync(join(directory, "litz.db"));
+  await assert.rejects(startStore(directory), StoreUnusable);
 });
 
 test("a second owner and another identity are refused, a purge begins anew", async () => {

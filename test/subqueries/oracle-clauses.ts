@@ -13,11 +13,6 @@ import {
   type Random,
 } from "./oracle-schema.ts";
 
-export interface OracleClause {
-  readonly table: OracleTable;
-  readonly where: string;
-}
-
 /** Of a clause without its constants. */
 export interface ClausePattern {
   readonly table: OracleTable;
@@ -99,8 +94,8 @@ export class ClauseGenerator {
     inner: OracleTable,
     isNegated: boolean,
   ): readonly (readonly [OracleColumn, OracleColumn])[] {
-    const all = table.columns.flatMap((left) => {
-      return inner.columns
+    const all = askedOf(table).flatMap((left) => {
+      return askedOf(inner)
         .filter((right) => right.type === left.type)
         .map((right) => [left, right] as const);
     });
@@ -115,9 +110,9 @@ export class ClauseGenerator {
     return [pick(this.#random, usable), pick(this.#random, usable)];
   }
 
-  #comparison({ columns }: OracleTable): Text {
+  #comparison(table: OracleTable): Text {
     const random = this.#random;
-    const column = pick(random, columns);
+    const column = pick(random, askedOf(table));
     const { name } = column;
     const constant = () => randomLiteral(random, column, 0);
     const not = random() < 0.3 ? "NOT " : "";
@@ -133,4 +128,8 @@ export class ClauseGenerator {
     }
     return () => `${name} = ${constant()}`;
   }
+}
+
+function askedOf({ columns }: OracleTable): readonly OracleColumn[] {
+  return columns.filter(({ isLong }) => !isLong);
 }

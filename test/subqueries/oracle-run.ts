@@ -19,6 +19,7 @@ import { ClauseGenerator, type ClausePattern } from "./oracle-clauses.ts";
 import {
   below,
   createSql,
+  randomColumns,
   randomTables,
   selectSql,
   type OracleTable,
@@ -77,7 +78,10 @@ export class OracleRun {
   #patternUses = 0;
   #writer: OracleWriter | undefined;
   #checker: pg.Client | undefined;
-  readonly counts = { shapes: 0, refused: 0, lost: 0, disturbances: 0, rowsCompared: 0 };
+  readonly counts = {
+    ...{ shapes: 0, refused: 0, lost: 0, rowsCompared: 0 },
+    ...{ restart: 0, "lost connection": 0 },
+  };
 
   constructor(options: OracleOptions) {
     const { seed, tableCount, levels } = options;
@@ -140,11 +144,11 @@ export class OracleRun {
   async #meanwhile(server: OracleServer): Promise<void> {
     const random = this.#eventRandom;
     if (random() < this.#options.disturbances) {
-      this.counts.disturbances += 1;
       const { history } = this.#writer!;
       history.push("-- a disturbance begins");
       const disturbance = await server.disturb(random);
       history.push(`-- ${disturbance}`);
+      this.counts[disturbance] += 1;
     } else if (random() < 0.5) {
       // A snapshot in the middle of it all.
       this.#writer!.history.push("-- another shape");
@@ -167,6 +171,7 @@ export class OracleRun {
         table: table.name,
         where: where(),
         ...(random() < 0.2 && { replica: "full" }),
+        ...(random() < 0.2 && { columns: randomColumns(random, table) }),
       };
       const follower = new TaggedFollower(request);
       try {
@@ -185,9 +190,9 @@ export class OracleRun {
   }
 
   async #compare(follower: TaggedFollower, server: OracleServer, round: number): Promise<void> {
-    const { table, where } = follower.request;
+    const { table, where, columns } = follower.request;
     const from = this.#tables.find(({ name }) => name === table)!;
-    const expected = sorted(await this.#ask(selectSql(from, where)));
+    const expected = sorted(await this.#ask(selectSql(from, where, columns)));
     try {
       await eventually(async () => {
         await follower.catchUp(server.url());

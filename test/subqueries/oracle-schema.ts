@@ -1,13 +1,16 @@
 /**
  * Random tables for the oracle: small domains, so that values meet; NULLs; all kinds of columns
- * that a subselect may give; keys of one column and of two.
+ * that a subselect may give; values that Postgres stores apart, and sends only when they change;
+ * keys of one column and of two.
  */
 
 export interface OracleColumn {
   readonly name: string;
   readonly type: string;
   readonly isNullable: boolean;
-  /** What it may hold, as literals. */
+  /** Clauses do not speak of it. */
+  readonly isLong: boolean;
+  /** What it may hold, as SQL. */
   readonly literals: readonly string[];
 }
 
@@ -44,6 +47,12 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
   numeric: ["1", "1.0", "2.50", "2.5", "0"],
 };
 
+/** Too long for a row (Postgres manual, section 66.2 "TOAST"), most of them. */
+const LONG: OracleColumn = {
+  ...{ name: "long", type: "text STORAGE EXTERNAL", isNullable: true, isLong: true },
+  literals: ["repeat('long ', 500)", "repeat('lang ', 500)", "'short'"],
+};
+
 /** Integers join everything to everything; the others are there as they fall. */
 const OTHER_TYPES = ["int4", "text", "text", "uuid", "uuid", "bool", "numeric"];
 
@@ -54,12 +63,13 @@ export function randomTables(random: Random, count: number): OracleTable[] {
       name: place === 3 ? '"Mixed /"' : `c${place}`,
       type,
       isNullable: place === 1 || (place > 1 && random() < 0.6),
+      isLong: false,
       literals: TYPES[type]!,
     }));
-    const id = { name: "id", type: "int4", isNullable: false, literals: IDS };
+    const id = { name: "id", type: "int4", isNullable: false, isLong: false, literals: IDS };
     return {
       name: `t${index}`,
-      columns: [id, ...columns],
+      columns: [id, ...columns, LONG],
       key: random() < 0.25 ? ["id", "c0"] : ["id"],
     };
   });
@@ -75,10 +85,24 @@ export function createSql({ name, columns, key }: OracleTable): string {
   return `CREATE TABLE ${name} (${definitions.join(", ")}, ${primary}${unique})`;
 }
 
-/** Its columns as texts, in the form in which clients get them. */
-export function selectSql({ name, columns }: OracleTable, where: string): string {
-  const texts = columns.map((column) => `${column.name}::text`);
+/**
+ * Columns as texts, in the form in which clients get them.
+ *
+ * @param names of the columns, separated by commas; undefined: all.
+ */
+export function selectSql(
+  { name, columns }: OracleTable,
+  where: string,
+  names = columns.map((column) => column.name).join(),
+): string {
+  const texts = names.split(",").map((column) => `${column}::text`);
   return `SELECT ${texts.join(", ")} FROM ${name} WHERE ${where}`;
+}
+
+/** The key and some others, as a request has them. */
+export function randomColumns(random: Random, { columns, key }: OracleTable): string {
+  const chosen = columns.filter(({ name }) => key.includes(name) || random() < 0.4);
+  return chosen.map(({ name }) => name).join();
 }
 
 export function randomLiteral(random: Random, column: OracleColumn, nullShare = 0.15): string {

@@ -3,7 +3,9 @@
  * that forgive nothing.
  */
 
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { MoveReader } from "../../src/postgres/move-query.ts";
+import { SnapshotBatcher } from "../../src/postgres/snapshot-batch.ts";
 import { eventually } from "../support/eventually.ts";
 import { RestartableServer } from "../support/restartable-server.ts";
 import { TaggedFollower } from "./tagged-follower.ts";
@@ -23,6 +25,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.restoreAllMocks();
   await server.dispose();
 });
 
@@ -116,6 +119,51 @@ test("a shape is not placed where a view that it stands on lags behind Postgres"
     await expectRows(follower, ["3"], { moveIns: 0 });
   }
 });
+
+test("nor where one lagged that has caught up by the time that the stream gets there", async () => {
+  const ofActive =
+    "project IN (SELECT id FROM projects WHERE parent IN (SELECT id FROM teams WHERE is_active))";
+  const first = await follow(ofActive);
+  const witness = await follow("project IN (SELECT id FROM projects WHERE owner = 'ann')");
+  await happens("UPDATE teams SET is_active = false WHERE id = 1");
+  await expectRows(first, []);
+  const release = withholdRows();
+  await happens("UPDATE teams SET is_active = true WHERE id = 1");
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its batcher
+  const { read } = SnapshotBatcher.prototype;
+  const spy = vi.spyOn(SnapshotBatcher.prototype, "read");
+  spy.mockImplementation(function (this: SnapshotBatcher, definition, placed, ...rest) {
+    const late: typeof placed = async (bounds) => {
+      spy.mockRestore();
+      await happens("UPDATE issues SET title = 'behind it' WHERE id = 1");
+      await expectTitle(witness, "behind it");
+      release();
+      await expectRows(first, ["3"]);
+      await placed(bounds);
+    };
+    return read.call(this, definition, late, ...rest);
+  });
+  const follower = await follow(`level > 0 AND ${ofActive}`);
+  await happens("UPDATE issues SET title = 'last' WHERE id = 3");
+  await expectTitle(follower, "last");
+  await expectRows(follower, ["3"], { moveIns: 0 });
+});
+
+/** No rows of moves are read until what it returns is called. */
+function withholdRows(): () => void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its reader
+  const { read } = MoveReader.prototype;
+  let release!: () => void;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  vi.spyOn(MoveReader.prototype, "read").mockImplementation(async function (
+    this: MoveReader,
+    ...request
+  ) {
+    await released;
+    return read.apply(this, request);
+  });
+  return release;
+}
 
 /** Of the one row that there is. */
 async function expectTitle(follower: TaggedFollower, title: string): Promise<void> {

@@ -48,7 +48,7 @@ export class ArrayPostingBuffer implements PostingBuffer {
   }
 
   setLastSeq(slot: LogSlot, seq: Seq | 0): void {
-    if (!this.#last.has(slot)) this.#last.set(slot, seq);
+    if ((this.#last.get(slot) ?? -1) < seq) this.#last.set(slot, seq);
   }
 
   seqsAfter(slot: LogSlot, after: number): Float64Array {

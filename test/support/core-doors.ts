@@ -95,6 +95,9 @@ export interface TestingExports extends CoreExports {
   orderLow(): number;
   orderHigh(): number;
 
+  constantsPack(address: number, size: number): number;
+  constantsUnpack(address: number, size: number, target: number): number;
+
   textBufferReserve(size: number): number;
   arrayOpen(address: number, size: number): number;
   arrayNext(): number;

@@ -36,7 +36,24 @@ export function parseExposition(text: string): Map<string, Family> {
       families.set(type[1]!, { type: type[2]!, help: help[2]!, samples: new Map() });
     } else addSample(families, line);
   }
+  for (const [name, family] of families)
+    if (family.type === "histogram") checkBuckets(name, family);
   return families;
+}
+
+/** Each bucket counts what the one before it does, and more; the last is `_count`. */
+function checkBuckets(name: string, { samples }: Family): void {
+  const reached = new Map<string, number>();
+  for (const [key, value] of samples) {
+    if (!key.startsWith(`${name}_bucket{`)) continue;
+    const labels = key.slice(`${name}_bucket`.length);
+    const others = labels.replace(/le="[^"]*",?/, "").replace("{}", "");
+    if (value < (reached.get(others) ?? 0)) throw new Error(`fewer than before it: ${key}`);
+    reached.set(others, value);
+    const isLast = labels.includes('le="+Inf"');
+    const count = samples.get(`${name}_count${others}`);
+    if (isLast && value !== count) throw new Error(`${key} is ${value}, and all are ${count}`);
+  }
 }
 
 function addSample(families: Map<string, Family>, line: string): void {

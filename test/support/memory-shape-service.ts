@@ -49,8 +49,9 @@ export class MemoryShapeService implements ShapeService {
   /** Whether its shapes can be read before it is active. */
   isRestored = false;
   lastProcessedLsn = 100n as Lsn;
-  /** Of every shape. */
+  /** Of every shape, as is what follows. */
   heldLsn: Lsn | undefined = undefined;
+  schemaHeader = '{"id":{"type":"int4","pk_index":0,"not_null":true}}';
   /** Thrown by whatever comes next, once. */
   nextFailure:
     { at: "define" | "create" | "snapshot" | "read" | "subset"; error: Error } | undefined;
@@ -245,7 +246,6 @@ export class MemoryShapeService implements ShapeService {
 class MemoryShape implements ServedShape, ShapeLog {
   readonly handle: ShapeHandle;
   readonly definition: ShapeDefinition;
-  readonly schemaHeader = '{"id":{"type":"int4","pk_index":0,"not_null":true}}';
   readonly log: ShapeLog = this;
   isCurrent = true;
   readonly waiters = new Set<(outcome: WaitOutcome) => void>();
@@ -267,6 +267,10 @@ class MemoryShape implements ServedShape, ShapeLog {
 
   get heldLsn(): Lsn | undefined {
     return this.#service.heldLsn;
+  }
+
+  get schemaHeader(): string {
+    return this.#service.schemaHeader;
   }
 
   readonly wants = (row: Row): boolean => {

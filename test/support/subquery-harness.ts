@@ -15,7 +15,7 @@ import type { RelationDescription, TemplateDescription } from "../../src/router/
 import { matchedShape, Router, type RouterOptions } from "../../src/router/router.ts";
 import { ShapeTable } from "../../src/router/shape-table.ts";
 import { Views } from "../../src/router/views.ts";
-import { encodeTuple } from "../../src/subqueries/view-steps.ts";
+import { encodeTuple } from "../../src/model/view-tuple.ts";
 import { makeCore, routeAll } from "./routing-harness.ts";
 import type {
   Delivery,

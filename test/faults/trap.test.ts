@@ -1,0 +1,70 @@
+/**
+ * Goal: when the core traps, what it was writing is not trusted: the process ends and on its way
+ * out writes nothing of what is in memory; the next start has everything, once.
+ *
+ * Method: the core calls out while it routes a row that no index decides; what is called throws as
+ * a trap would, and the core is left in the middle.
+ */
+
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { makeTemporaryDirectory } from "../../src/storage/temporary-directory.ts";
+import { eventually } from "../support/eventually.ts";
+import { startServer, type LiveServer } from "../support/live-server.ts";
+import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+
+const SHAPE = `table=items&where=${encodeURIComponent("id % 2 = 1")}`;
+
+let database: TestDatabase;
+const directory = makeTemporaryDirectory();
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  await database.query("CREATE TABLE items (id int PRIMARY KEY)");
+});
+
+afterAll(async () => {
+  await database.dispose();
+  directory.remove();
+});
+
+test("a trap ends the process, and the next start has everything once", async () => {
+  const torn = await startServer(database, {}, directory.path);
+  const { handle } = await read(torn);
+  await database.query("INSERT INTO items VALUES (1)");
+  await eventually(async () => expect((await read(torn, handle)).ids).toEqual(["1"]));
+
+  const kill = vi.spyOn(process, "kill").mockReturnValue(true);
+  try {
+    torn.service.pipeline!.core.judgeResiduals = () => {
+      throw new WebAssembly.RuntimeError("memory access out of bounds");
+    };
+    await database.query("INSERT INTO items VALUES (3)");
+    await eventually(() => expect(kill).toHaveBeenCalledWith(process.pid, "SIGTERM"));
+    expect(process.exitCode).toBe(1);
+    // Not even a checkpoint, which would be of what is in memory.
+    await expect(torn.stop()).rejects.toThrow(/storage has failed: memory access out of bounds/);
+  } finally {
+    process.exitCode = undefined;
+    kill.mockRestore();
+  }
+
+  const next = await startServer(database, {}, directory.path);
+  await eventually(async () =>
+    expect(await read(next, handle)).toEqual({ handle, ids: ["1", "3"] }),
+  );
+  await next.stop();
+});
+
+interface Reading {
+  readonly handle: string;
+  readonly ids: readonly string[];
+}
+
+/** The log from its beginning, or from the snapshot's end on. */
+async function read(server: LiveServer, handle?: string): Promise<Reading> {
+  const from = handle === undefined ? "offset=-1" : `offset=0_inf&handle=${handle}`;
+  const response = await fetch(`${server.shapeUrl}?${SHAPE}&${from}`);
+  const messages = (await response.json()) as { value?: { id: string } }[];
+  const ids = messages.flatMap(({ value }) => (value === undefined ? [] : [value.id]));
+  return { handle: response.headers.get("electric-handle")!, ids };
+}
