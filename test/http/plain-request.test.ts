@@ -1,7 +1,7 @@
 /**
  * Goal: what `parsePlainRequest` takes, Node's own parser takes too, as one whole request, and
  * reads in the same way; nobody can smuggle anything past the one or the other. Method: heads made
- * of pieces that are plain, nearly so, and not at all; what was taken is sent to a server of Node's.
+ * of pieces that are plain, nearly so, and not at all; what was taken is sent to Node's server.
  */
 
 import assert from "node:assert/strict";
