@@ -90,7 +90,7 @@ export type Pipeline = Awaited<ReturnType<typeof openPipeline>>;
  */
 export async function openPipeline(foundation: Foundation) {
   const { clock, config, core, inspector, logger, publication, snapshots } = foundation;
-  const router = new Router(core);
+  const [router, views] = [new Router(core), new Views(core)];
   const [flushTracker, waitingRoom] = [new FlushTracker(core), new WaitingRoom(new Waiters(core))];
   const durable = (position: Lsn, slots: Uint32Array, count: number) => {
     waitingRoom.grown(slots, count);
@@ -105,7 +105,6 @@ export async function openPipeline(foundation: Foundation) {
     templates: () => templates,
     invalidate: (oid, why) => keeper.invalidate(oid, why),
   });
-  const views = new Views(core);
   const templates = new TemplateRegistry(router, views, partitions, foundation);
   const stages = { router, registry, templates, store, logger };
   const onTrap = (error: Error) => store.distrust(error);
@@ -127,7 +126,8 @@ export async function openPipeline(foundation: Foundation) {
     stopSnapshot: (id, reason) => creator.stop(id, reason),
   });
   const keeper: TableKeeper = new TableKeeper({ ...stages, cleaner, catalog, partitions });
-  const publish = (table: Table) => publishWhole(table, { publication, partitions, keeper });
+  publication.listen((oid) => keeper.haveLostChanges(oid));
+  const publish = (table: Table) => publishWhole(table, publication, partitions);
   const onSchemaChanged = (table: Table) => keeper.reconsider(table.oid);
   const [accounting, stream] = [new Accounting(core), new StreamFigures(core)];
   const { eviction, room } = openEviction(foundation, {
@@ -159,18 +159,13 @@ export async function openPipeline(foundation: Foundation) {
   return { ...stages, ...door, ...rest, ...subqueries, waitingRoom, writer, accounting, stream };
 }
 
-interface PublishingStages {
-  readonly publication: Publication;
-  readonly partitions: Partitions;
-  readonly keeper: TableKeeper;
-}
-
 /** Resolves when everything that happens to the table is sent, and found when it is. */
 function publishWhole(
   table: Table,
-  { publication, partitions, keeper }: PublishingStages,
+  publication: Publication,
+  partitions: Partitions,
 ): Promise<void> {
-  const published = publication.ensure(table, () => keeper.hasLostChanges(table.oid));
+  const published = publication.ensure(table);
   if (table.isPartitioned !== true) return published;
   return published.then(() => partitions.prepare(table));
 }

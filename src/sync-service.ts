@@ -337,8 +337,9 @@ export class PipelineService implements SyncService {
       } catch (thrown) {
         const error = asError(thrown);
         const isRetriable = error instanceof LitzError && error.retriable;
-        const isHopeless = isRetriable && HOPELESS.has(error.code);
-        if (!isRetriable || isHopeless || this.#stop.signal.aborted) throw error;
+        // What is missing stays missing until somebody acts, who has to be told.
+        const isMissing = isRetriable && error.code === "PUBLICATION_MISSING";
+        if (!isRetriable || isMissing || this.#stop.signal.aborted) throw error;
         const delayMs = backoff.nextDelayMs();
         this.#logger.warn({ error: error.message, delayMs }, "the database cannot be reached yet");
         await new Promise<void>((resolve) => systemTimers.after(delayMs, resolve));
@@ -432,8 +433,6 @@ function readCertificate(file: string): string {
 const STOP_GRACE_MS = 2_000;
 /** Connections that no snapshot has; a quarter of all, if there are few. */
 const CATALOG_CONNECTIONS_MAX = 4;
-/** Errors that stay until somebody acts, who has to be told. */
-const HOPELESS: ReadonlySet<string> = new Set(["PUBLICATION_MISSING", "CORE_MEMORY_EXHAUSTED"]);
 
 function delay(delayMs: number): Promise<void> {
   return new Promise((resolve) => systemTimers.after(delayMs, resolve));

@@ -64,11 +64,14 @@ export class ViewSeed {
   }
 }
 
+/** Code of the error that is about one subselect: no shape that goes would make room for it. */
+export const VALUES_WITHOUT_ROOM = "SUBQUERY_MEMORY_EXHAUSTED";
+
 /** Neither where values are read nor in the core. */
 export function noRoomForValues(): LitzError {
   const why = "there is no memory for the values of a subquery; raise LITZ_CORE_MEMORY_MAX";
   return new LitzError(why, {
-    code: "CORE_MEMORY_EXHAUSTED",
+    code: VALUES_WITHOUT_ROOM,
     httpStatus: 503,
     retriable: true,
     retryAfterSeconds: 1,

@@ -52,6 +52,12 @@ export type PublicationFault =
   /** Old rows may be missing, which shows when they are. */
   | "without old rows";
 
+/**
+ * Is told, and waited for, where nothing was sent of a table, or (undefined) of all tables, until
+ * now: what lives on them has lost changes.
+ */
+export type UnsentListener = (oid: number | undefined) => Promise<void>;
+
 export class Publication {
   readonly #database: Pool;
   readonly #name: string;
@@ -60,6 +66,7 @@ export class Publication {
   readonly #ready = new Set<number>();
   readonly #pending = new Map<number, Promise<void>>();
   readonly #removals = new Map<number, CancelTimer>();
+  #onUnsent: UnsentListener = () => Promise.resolve();
   #queue: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
@@ -68,6 +75,11 @@ export class Publication {
     this.#name = options.name;
     this.#isManual = options.isManual;
     this.#timers = options.timers ?? systemTimers;
+  }
+
+  /** @param onUnsent who has to know; one at a time. */
+  listen(onUnsent: UnsentListener): void {
+    this.#onUnsent = onUnsent;
   }
 
   /**
@@ -107,18 +119,16 @@ export class Publication {
    * Resolves when Postgres sends the table's changes, old rows included. Concurrent calls for one
    * table are one.
    *
-   * @param onUnsent is called, and waited for, where nothing was sent of the table until now: what
-   *   lived on it before has lost changes.
    * @throws {LitzError} in the words of protocol 3.2 when the table may not be altered;
    *   SCHEMA_CHANGED when it is not there any more.
    */
-  ensure(table: Table, onUnsent: () => Promise<void> = nothing): Promise<void> {
+  ensure(table: Table): Promise<void> {
     this.#removals.get(table.oid)?.();
     this.#removals.delete(table.oid);
     if (this.#ready.has(table.oid)) return Promise.resolve();
     const pending = this.#pending.get(table.oid);
     if (pending !== undefined) return pending;
-    const work = this.#enqueue(() => this.#add(table, onUnsent)).finally(() => {
+    const work = this.#enqueue(() => this.#add(table)).finally(() => {
       this.#pending.delete(table.oid);
     });
     this.#pending.set(table.oid, work);
@@ -191,11 +201,10 @@ export class Publication {
     return result;
   }
 
-  async #add(table: Table, onUnsent: () => Promise<void>): Promise<void> {
+  async #add(table: Table): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const wasSent = await this.#addOnce(table);
-        if (!wasSent) await onUnsent();
+        await this.#addOnce(table);
         this.#ready.add(table.oid);
         return;
       } catch (error) {
@@ -208,12 +217,12 @@ export class Publication {
 
   /** Somebody has dropped the publication, and with it every table. */
   async #makeAgain(): Promise<void> {
+    await this.#onUnsent(undefined);
     await this.ensureExists();
     this.#ready.clear();
   }
 
-  /** Whether its changes were sent before. */
-  async #addOnce(table: Table): Promise<boolean> {
+  async #addOnce(table: Table): Promise<void> {
     const states = await readPublishedTables(this.#database, this.#name, [table.oid]);
     const state = states.get(table.oid);
     if (state?.schema !== table.schema || state.name !== table.name) throw isGone(table);
@@ -227,9 +236,12 @@ export class Publication {
         if (withoutFull.length > 0 || !isRefusedToAdd(error)) throw error;
       });
     } else if (!isComplete) {
+      // Before, or a process that ends in between would take them for complete; and once more for
+      // those that come meanwhile.
+      if (!isSent) await this.#onUnsent(table.oid);
       await this.#complete(table, !isSent, withoutFull);
+      if (!isSent) await this.#onUnsent(table.oid);
     }
-    return isSent;
   }
 
   /**
@@ -307,8 +319,6 @@ export class Publication {
 async function awaitWriters(transaction: Queryable, table: Table): Promise<void> {
   await transaction.query(`LOCK TABLE ${quoteTable(table)} IN SHARE MODE`);
 }
-
-const nothing = (): Promise<void> => Promise.resolve();
 
 function isGone(table: Table): LitzError {
   return new LitzError(`the table ${quoteTable(table)} is not there any more`, {

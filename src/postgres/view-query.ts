@@ -33,7 +33,7 @@ export class ViewReader {
   /**
    * @param definitions of views (their template has a `projection`) of one template; at least one.
    * @throws {LitzError} SCHEMA_CHANGED when the table is not the one that was defined, POSTGRES_*,
-   *   CORE_MEMORY_EXHAUSTED when there are too many values.
+   *   SUBQUERY_MEMORY_EXHAUSTED when there are too many values.
    */
   async read(definitions: readonly ShapeDefinition[], signal: AbortSignal): Promise<ViewValues> {
     const { template } = definitions[0]!;

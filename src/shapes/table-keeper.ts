@@ -23,6 +23,7 @@ import type { TemplateId } from "../model/ids.ts";
 import type { Table } from "../model/table.ts";
 import { holdsOn, isDescribedAlike, usedColumnsOf } from "../model/template-columns.ts";
 import type { PublicationFault } from "../postgres/publication.ts";
+import type { ShapeStore } from "../storage/storage.ts";
 import type { Partitions } from "./partitions.ts";
 import type { ShapeCleaner } from "./shape-cleaner.ts";
 import type { LiveRelation, LiveTemplate, TemplateRegistry } from "./template-registry.ts";
@@ -46,6 +47,7 @@ export interface TableKeeperOptions {
   readonly cleaner: ShapeCleaner;
   readonly catalog: TableCatalog;
   readonly partitions: Pick<Partitions, "reconcile">;
+  readonly store: Pick<ShapeStore, "flushed">;
   readonly logger: Logger;
 }
 
@@ -98,9 +100,16 @@ export class TableKeeper {
     if (relation !== undefined) await this.#removeAll(relation, why);
   }
 
-  /** The table was not published for a while: its shapes, if it has any, are removed. */
-  async hasLostChanges(oid: number): Promise<void> {
-    if (this.#options.templates.relationOf(oid) !== undefined) await this.invalidate(oid, UNSENT);
+  /**
+   * The table, or every one, was not published for a while: its shapes, if it has any, are removed.
+   * Resolves when that is durable: who publishes it again must not bring them back.
+   */
+  async haveLostChanges(oid?: number): Promise<void> {
+    const { store, templates } = this.#options;
+    const oids = oid === undefined ? templates.relationOids() : [oid];
+    const lost = oids.filter((each) => templates.relationOf(each) !== undefined);
+    for (const each of lost) await this.invalidate(each, UNSENT);
+    if (lost.length > 0) await store.flushed();
   }
 
   /** Compares tables with the catalog now and then, until `stop`. */
@@ -148,7 +157,7 @@ export class TableKeeper {
     if (table === undefined) return this.reconsider(oid);
     // What was restored is alike to nothing before it is reconsidered, and may have a fault still.
     if (!isDescribedAlike(known, table)) await this.reconsider(oid);
-    if (fault === "not sent") return this.hasLostChanges(oid);
+    if (fault === "not sent") return this.invalidate(oid, UNSENT);
     if (fault === undefined || templates.relationOf(oid) === undefined) return;
     await catalog.repair(table).catch((error: unknown) => {
       const { message } = asError(error);

@@ -22,7 +22,7 @@ import {
   type ShapeDefinition,
 } from "../model/shape-definition.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
-import type { ViewSeed } from "../model/view-seed.ts";
+import { VALUES_WITHOUT_ROOM, type ViewSeed } from "../model/view-seed.ts";
 import type { Router } from "../router/router.ts";
 import { viewIdsAmong } from "../router/view-ids.ts";
 import type { Views } from "../router/views.ts";
@@ -194,7 +194,10 @@ export class ViewKeeper {
         const template = templates.get(id);
         for (let first = 0; first < views.length; first += VIEWS_PER_QUERY) {
           const some = views.slice(first, first + VIEWS_PER_QUERY);
-          for (const one of await this.#readSeeds(template, some)) seeds.set(one.view, one);
+          const read = this.#readSeeds(template, some);
+          for (const one of await read.catch((error: unknown) => this.#giveUp(some, error))) {
+            seeds.set(one.view, one);
+          }
         }
       }
       missing = await moves.restore([...seeds.values()]);
@@ -206,10 +209,21 @@ export class ViewKeeper {
 
   /** What restored views have cannot be read: the shapes that use them end. */
   giveUpRestored(): void {
+    this.#endUsersOf([...this.#restored.keys()]);
+    this.#restored.clear();
+  }
+
+  /** There is no memory for what some restored views have grown to: they go, and only they. */
+  #giveUp(views: readonly ShapeId[], error: unknown): readonly SeededView[] {
+    if (!(error instanceof LitzError) || error.code !== VALUES_WITHOUT_ROOM) throw error;
+    this.#endUsersOf(views);
+    return [];
+  }
+
+  #endUsersOf(views: readonly ShapeId[]): void {
     const { endUsersOf, router } = this.#options;
     // With a view's shapes go other views that only these used.
-    for (const view of this.#restored.keys()) if (router.isRouted(view)) endUsersOf(view);
-    this.#restored.clear();
+    for (const view of views) if (router.isRouted(view)) endUsersOf(view);
   }
 
   async #readSeeds(template: LiveTemplate, views: readonly ShapeId[]): Promise<SeededView[]> {

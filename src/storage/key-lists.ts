@@ -139,6 +139,15 @@ export function decodeKeyList(reader: ByteReader): Float64Array {
   return keys;
 }
 
+/** Of all keys: lists that differ in one of ten thousand are different lists. */
+export function hashOfList(keys: Float64Array): number {
+  let hash = keys.length;
+  for (let index = 0; index < keys.length; index++) {
+    hash = (Math.imul(hash, 0x9e3779b1) + keys[index]!) | 0;
+  }
+  return hash;
+}
+
 /** Of the first `count` keys, by their number and a sample of them: a guess, to be compared. */
 export function hashOfKeys(keys: Float64Array, count: number): number {
   if (count === 1) return keys[0]!;

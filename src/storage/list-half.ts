@@ -28,7 +28,7 @@
 
 import type { Seq } from "../model/ids.ts";
 import { grownFloats, grownWords } from "./bytes.ts";
-import { areSameKeys, hashOfKeys } from "./key-lists.ts";
+import { areSameKeys, hashOfList } from "./key-lists.ts";
 import type { FrozenPostings } from "./storage.ts";
 
 /** In `next`: the member is in no chain. */
@@ -86,7 +86,7 @@ export class ListHalf {
 
   /** The list of exactly these shapes, in this order. */
   find(keys: Float64Array): number | undefined {
-    const list = this.#byHash.get(hashOfKeys(keys, keys.length));
+    const list = this.#byHash.get(hashOfList(keys));
     if (list === undefined) return undefined;
     const start = this.#starts[list]!;
     if (this.#starts[list + 1]! - start !== keys.length) return undefined;
@@ -106,7 +106,7 @@ export class ListHalf {
     this.#listCount = list + 1;
     this.#starts[list + 1] = this.#memberCount;
     this.#tails[list] = 0;
-    this.#byHash.set(hashOfKeys(keys, keys.length), list);
+    this.#byHash.set(hashOfList(keys), list);
     return list;
   }
 

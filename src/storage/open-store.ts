@@ -103,7 +103,7 @@ function open(options: StoreOptions): Store {
 
 /** What files and SQLite throw where whoever runs us has to do something. */
 const OF_THE_DISK =
-  /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS|ENOTDIR|EEXIST|SQLITE_(FULL|READONLY|CANTOPEN|PERM).*)$/;
+  /^(E(NOSPC|DQUOT|ACCES|PERM|ROFS|NOTDIR|EXIST)|SQLITE_(FULL|READONLY|CANTOPEN|PERM|IOERR).*)$/;
 
 function isOfTheDisk(error: unknown): error is Error {
   return error instanceof Error && "code" in error && OF_THE_DISK.test(String(error.code));

@@ -16,7 +16,7 @@
  */
 
 import type { LogSlot, Seq } from "../model/ids.ts";
-import { hashOfKeys } from "./key-lists.ts";
+import { hashOfList } from "./key-lists.ts";
 import type { StoreLimits } from "./limits.ts";
 import { ListHalf, type FrozenLists } from "./list-half.ts";
 import type { PostingBuffer } from "./storage.ts";
@@ -72,7 +72,7 @@ export class SharedLists {
 
   /** Whether a list came before, so that sharing it pays. Remembers it. */
   hasComeBefore(keys: Float64Array): boolean {
-    const hash = hashOfKeys(keys, keys.length);
+    const hash = hashOfList(keys);
     if (this.#seen.has(hash)) return true;
     if (this.#seen.size >= HASHES_MAX) this.#seen.clear();
     this.#seen.add(hash);

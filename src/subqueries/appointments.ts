@@ -2,6 +2,7 @@
 
 import { asError } from "../lib/errors.ts";
 import type { Lsn } from "../model/lsn.ts";
+import { isTrap } from "../router/core.ts";
 
 interface Appointment {
   readonly lsn: Lsn;
@@ -20,6 +21,8 @@ export class Appointments {
           resolve(act());
         } catch (error) {
           reject(asError(error));
+          // Whoever has the boundary ends the process.
+          if (isTrap(error)) throw error;
         }
       };
       this.#appointments.push({ lsn, keep, cancel: reject });

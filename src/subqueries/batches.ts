@@ -13,6 +13,7 @@ import type { Logger } from "../lib/logger.ts";
 import type { ShapeId, TemplateId } from "../model/ids.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { ViewPosition } from "../model/view.ts";
+import { isTrap } from "../router/core.ts";
 import type { Router } from "../router/router.ts";
 import type { Views } from "../router/views.ts";
 import type { EventGroups } from "./event-groups.ts";
@@ -166,6 +167,7 @@ export class Batches {
       if (gates.length > 0) splice.run(batch, first, place);
       for (const gate of gates) spliced(gate, batch.until, place);
     } catch (error) {
+      if (isTrap(error)) throw error;
       this.#giveUp(batch, asError(error).message);
       return;
     }

@@ -117,6 +117,7 @@ export class Laggards {
   unfollow(since: Mark): void {
     this.#followed.remove(since);
     this.tape.unfollow();
+    this.#trimTape();
   }
 
   isCurrent(gate: Gate): boolean {
@@ -191,6 +192,10 @@ export class Laggards {
     const position = this.gates.firstPosition;
     this.#options.views.keepSince(position);
     this.transitions.keepSince(position);
+    this.#trimTape();
+  }
+
+  #trimTape(): void {
     const mark = Math.min(this.gates.firstMark ?? Infinity, this.#followed.least ?? Infinity);
     if (mark !== Infinity) this.tape.trim(mark);
   }

@@ -262,20 +262,20 @@ export class Moves {
    * The shape's rows are those of this place: it gets what follows. REQUIRES: a boundary.
    *
    * @param seed of a view: rows that give each value, as the snapshot counted them.
-   * @throws {LitzError} CORE_MEMORY_EXHAUSTED.
+   * @throws {LitzError} SUBQUERY_MEMORY_EXHAUSTED.
    */
   place(id: ShapeId, mark: Mark, seed?: ViewSeed): void {
     const laggards = this.#laggards;
     const gate = laggards.gates.get(id);
     if (gate === undefined) return;
+    seed?.forEach((tuple, count) => {
+      if (!this.#options.views.apply(id, tuple, count)) throw noRoomForValues();
+    });
     const { lsn, position } = laggards.tape.anchorOf(mark);
     gate.since = mark;
     gate.position = position;
     gate.state = "moving";
     laggards.hold(gate, lsn);
-    seed?.forEach((tuple, count) => {
-      if (!this.#options.views.apply(id, tuple, count)) throw noRoomForValues();
-    });
     if (laggards.isUpToDate(gate)) this.#catchUp(gate);
     else laggards.record([gate], { since: lsn, position: lsn });
     this.#commit();

@@ -24,8 +24,9 @@ import type { Views } from "../router/views.ts";
 
 const HAS_OLD = 1;
 const HAS_NEW = 2;
-/** Of a delta's object and array, beside its tuple. */
+/** Of a delta's object and array, beside its tuple; and of one view in its list, with its work. */
 const DELTA_BYTES = 200;
+const VIEW_BYTES = 16;
 
 export interface Delta {
   readonly tuple: Uint8Array;
@@ -81,7 +82,7 @@ export class ViewSteps {
       if ((flags & flag) === 0) continue;
       const end = endOfTuple(body, at, columnCount);
       this.#deltas.push({ tuple: new Uint8Array(body.subarray(at, end)), views, count });
-      this.#bytes += DELTA_BYTES + (end - at);
+      this.#bytes += bytesOf(end - at, views);
       at = end;
     }
     if (this.#bytes > this.#bytesMax) this.#giveUpLargest();
@@ -96,7 +97,8 @@ export class ViewSteps {
 
   /** Puts such back. */
   put(deltas: readonly Delta[]): void {
-    this.#deltas.push(...deltas);
+    // One by one: there may be more than a call has room for.
+    for (const delta of deltas) this.#deltas.push(delta);
   }
 
   /** Forgets what was gathered: the transaction will be sent again. */
@@ -109,6 +111,7 @@ export class ViewSteps {
   /** What was gathered for this view goes nowhere. */
   forget(view: ShapeId): void {
     if (!this.isEmpty) this.#removed.add(view);
+    this.#overfull.delete(view);
   }
 
   /** Applies what was gathered. The views are at the next position then. */
@@ -137,22 +140,27 @@ export class ViewSteps {
     return views.filter((view) => !this.#overfull.has(view));
   }
 
-  /** Those with half as many deltas as the one that has most, or more. */
+  /** Those with the most deltas, until half of all, or less, is left. */
   #giveUpLargest(): void {
     const counts = new Map<ShapeId, number>();
+    let left = 0;
     for (const { views } of this.#deltas) {
+      left += views.length;
       for (const view of views) counts.set(view, (counts.get(view) ?? 0) + 1);
     }
-    let most = 0;
-    for (const count of counts.values()) most = Math.max(most, count);
-    for (const [view, count] of counts) if (count >= most / 2) this.#overfull.add(view);
+    const half = left / 2;
+    for (const [view, count] of [...counts].sort(([, a], [, b]) => b - a)) {
+      if (left <= half) break;
+      this.#overfull.add(view);
+      left -= count;
+    }
     const deltas = this.#deltas;
     this.#clear();
     for (const delta of deltas) {
       const views = this.#notOverfull(delta.views);
       if (views.length === 0) continue;
       this.#deltas.push({ ...delta, views });
-      this.#bytes += DELTA_BYTES + delta.tuple.length;
+      this.#bytes += bytesOf(delta.tuple.length, views);
     }
   }
 
@@ -160,4 +168,8 @@ export class ViewSteps {
     this.#deltas = [];
     this.#bytes = 0;
   }
+}
+
+function bytesOf(tupleSize: number, views: readonly ShapeId[]): number {
+  return DELTA_BYTES + tupleSize + VIEW_BYTES * views.length;
 }

@@ -148,18 +148,20 @@ test("a publication that was dropped is made again, and every table of it was un
   const publication = open();
   await publication.ensureExists();
   const [one, two] = [await find("one"), await find('two "2')];
-  const unsent: string[] = [];
-  const ensure = (table: Table): Promise<void> =>
-    publication.ensure(table, () => Promise.resolve(void unsent.push(table.name)));
+  const unsent: (number | undefined)[] = [];
+  publication.listen((oid) => Promise.resolve(void unsent.push(oid)));
+  const ensure = (table: Table): Promise<void> => publication.ensure(table);
   await ensure(one);
   await ensure(one);
-  assert.deepEqual(unsent, ["one"]);
+  // In front of it, and behind.
+  assert.deepEqual(unsent, [one.oid, one.oid]);
   await database.query(`DROP PUBLICATION ${QUOTED}`);
   await ensure(two);
   assert.deepEqual(await members(), ['two "2 f']);
   await ensure(one);
   assert.deepEqual(await members(), ["one f", 'two "2 f']);
-  assert.deepEqual(unsent, ["one", 'two "2', "one"]);
+  const again = [two.oid, undefined, two.oid, two.oid, one.oid, one.oid];
+  assert.deepEqual(unsent, [one.oid, one.oid, ...again]);
 });
 
 test("refusals have the protocol's words", async () => {
