@@ -18,6 +18,7 @@ const FIRST_CHUNK_SIZE = 512;
 const CHUNK_SIZE_MAX = 1024 * 1024;
 
 export class ViewSeed {
+  /** Those before the last end with their last entry. */
   readonly #chunks: Buffer[] = [];
   /** Of the last chunk. */
   #used = 0;
@@ -41,22 +42,22 @@ export class ViewSeed {
 
   /** @param visit may keep the tuple for as long as it lasts. */
   forEach(visit: (tuple: Uint8Array, count: number) => void): void {
-    for (const [place, chunk] of this.#chunks.entries()) {
-      const isLast = place === this.#chunks.length - 1;
-      let at = 0;
-      // What is left of a chunk is nought, as no entry's size is: a tuple has a column.
-      while (at + HEAD_SIZE < (isLast ? this.#used : chunk.length)) {
+    const last = this.#chunks.at(-1);
+    for (const chunk of this.#chunks) {
+      const end = chunk === last ? this.#used : chunk.length;
+      for (let at = 0; at < end;) {
         const count = chunk.readUInt32LE(at);
         const start = at + HEAD_SIZE;
         at = start + chunk.readUInt32LE(at + 4);
-        if (at === start) break;
         visit(chunk.subarray(start, at), count);
       }
     }
   }
 
   #begin(size: number): Buffer {
-    const doubled = 2 * (this.#chunks.at(-1)?.length ?? FIRST_CHUNK_SIZE / 2);
+    const last = this.#chunks.pop();
+    if (last !== undefined) this.#chunks.push(last.subarray(0, this.#used));
+    const doubled = 2 * (last?.length ?? FIRST_CHUNK_SIZE / 2);
     const chunk = Buffer.alloc(Math.max(size, Math.min(doubled, CHUNK_SIZE_MAX)));
     this.#chunks.push(chunk);
     this.#used = 0;

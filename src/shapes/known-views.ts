@@ -5,9 +5,9 @@
 import type { ShapeId } from "../model/ids.ts";
 import { MembershipBit } from "../model/row-filter.ts";
 import type { ShapeDefinition } from "../model/shape-definition.ts";
+import { encodeTuple } from "../model/view-tuple.ts";
 import type { Router } from "../router/router.ts";
 import { LIVE, type Views } from "../router/views.ts";
-import { encodeTuple } from "../model/view-tuple.ts";
 import type { KnownView, KnownViews } from "../where/explain.ts";
 import type { ViewKeeper } from "./view-keeper.ts";
 

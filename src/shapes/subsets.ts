@@ -115,14 +115,14 @@ export class Subsets {
         shown = pages.shows(watch, bounds);
         shown.catch(() => undefined);
       });
+      let isShown: boolean | undefined;
       try {
-        if (await Promise.race([shown, late])) return page;
-      } catch (error) {
-        void page.pages.return();
-        throw error;
+        isShown = await Promise.race([shown, late]);
+      } finally {
+        // Its transaction ends, be that an error.
+        if (isShown !== true) page.pages.return().catch(() => undefined);
       }
-      void page.pages.return();
-      return undefined;
+      return isShown ? page : undefined;
     } finally {
       pages.unwatch(watch);
     }

@@ -7,6 +7,7 @@
  * and so does a snapshot that lies in the journal. A sealed segment without any is dead.
  */
 
+import { partitionPoint } from "../lib/partition-point.ts";
 import type { CatalogChanges } from "./catalog.ts";
 import type { SqliteDatabase, CheckpointPosition } from "./database.ts";
 import { setMeta, writePosition, writeVoids } from "./database.ts";
@@ -152,15 +153,9 @@ class LiveCounts {
       seq >= hinted.firstSeq &&
       seq < (segments[this.#hint + 1]?.firstSeq ?? Infinity);
     if (isHinted) return this.#hint;
-    let low = 0;
-    let high = segments.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (segments[middle]!.firstSeq <= seq) low = middle + 1;
-      else high = middle;
-    }
-    this.#hint = Math.max(0, low - 1);
-    return low - 1;
+    const last = partitionPoint(segments.length, (at) => segments[at]!.firstSeq <= seq) - 1;
+    this.#hint = Math.max(0, last);
+    return last;
   }
 }
 

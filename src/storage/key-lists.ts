@@ -139,13 +139,19 @@ export function decodeKeyList(reader: ByteReader): Float64Array {
   return keys;
 }
 
-/** Of all keys: lists that differ in one of ten thousand are different lists. */
-export function hashOfList(keys: Float64Array): number {
+/** A list, and what it is found by. */
+export interface HashedKeys {
+  readonly keys: Float64Array;
+  readonly hash: number;
+}
+
+/** By all of its keys: lists that differ in one of ten thousand are different lists. */
+export function hashed(keys: Float64Array): HashedKeys {
   let hash = keys.length;
   for (let index = 0; index < keys.length; index++) {
     hash = (Math.imul(hash, 0x9e3779b1) + keys[index]!) | 0;
   }
-  return hash;
+  return { keys, hash };
 }
 
 /** Of the first `count` keys, by their number and a sample of them: a guess, to be compared. */

@@ -26,9 +26,10 @@
  *   4. A key that was forgotten is 0 wherever it was in a chain, so its list is nobody's any more.
  */
 
+import { partitionPoint } from "../lib/partition-point.ts";
 import type { Seq } from "../model/ids.ts";
 import { grownFloats, grownWords } from "./bytes.ts";
-import { areSameKeys, hashOfList } from "./key-lists.ts";
+import { areSameKeys, type HashedKeys } from "./key-lists.ts";
 import type { FrozenPostings } from "./storage.ts";
 
 /** In `next`: the member is in no chain. */
@@ -85,8 +86,8 @@ export class ListHalf {
   }
 
   /** The list of exactly these shapes, in this order. */
-  find(keys: Float64Array): number | undefined {
-    const list = this.#byHash.get(hashOfList(keys));
+  find({ keys, hash }: HashedKeys): number | undefined {
+    const list = this.#byHash.get(hash);
     if (list === undefined) return undefined;
     const start = this.#starts[list]!;
     if (this.#starts[list + 1]! - start !== keys.length) return undefined;
@@ -94,7 +95,7 @@ export class ListHalf {
   }
 
   /** Adds a list, whose name its first posting will be. REQUIRES: no key twice. */
-  add(keys: Float64Array, slots: Uint32Array): number {
+  add({ keys, hash }: HashedKeys, slots: Uint32Array): number {
     const list = this.#listCount;
     const start = this.#memberCount;
     this.#reserveList();
@@ -106,7 +107,7 @@ export class ListHalf {
     this.#listCount = list + 1;
     this.#starts[list + 1] = this.#memberCount;
     this.#tails[list] = 0;
-    this.#byHash.set(hashOfList(keys), list);
+    this.#byHash.set(hash, list);
     return list;
   }
 
@@ -243,14 +244,7 @@ export class ListHalf {
 
   /** The list in which a member stands. */
   #listAt(member: number): number {
-    let low = 0;
-    let high = this.#listCount;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#starts[middle + 1]! <= member) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return partitionPoint(this.#listCount, (list) => this.#starts[list + 1]! <= member);
   }
 
   #reserveList(): void {

@@ -3,6 +3,7 @@
  * is durable. Knows nothing of bytes, but for the offsets that it must compare.
  */
 
+import { partitionPoint } from "../lib/partition-point.ts";
 import type { LogSlot, Seq, StorageKey } from "../model/ids.ts";
 import { compareLogOffsets, SNAPSHOT_END, type LogOffset } from "../model/log-offset.ts";
 import type { Lsn } from "../model/lsn.ts";
@@ -109,14 +110,7 @@ export class LogIndex {
 
   /** Index of the first seq whose entry lies behind `after`. */
   #search(seqs: readonly number[], after: LogOffset): number {
-    let low = 0;
-    let high = seqs.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#isAfter(seqs[middle]!, after)) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return partitionPoint(seqs.length, (at) => !this.#isAfter(seqs[at]!, after));
   }
 
   #isAfter(seq: number, after: LogOffset): boolean {

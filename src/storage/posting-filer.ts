@@ -10,6 +10,7 @@
 
 import type { Seq } from "../model/ids.ts";
 import type { Checkpoints } from "./checkpoints.ts";
+import { hashed } from "./key-lists.ts";
 import type { SeqRanges } from "./seq-ranges.ts";
 import type { SharedLists } from "./shared-lists.ts";
 import type { PostingBuffer } from "./storage.ts";
@@ -97,11 +98,11 @@ export class PostingFiler {
     this.#sharedEpoch = lists.epoch;
     let shared = this.#sharedOf.get(list);
     if (shared === undefined) {
-      const keys = frame.keysOf(list);
+      const keys = hashed(frame.keysOf(list));
       shared = lists.find(keys);
       if (shared === undefined) {
         // What stands alone counts twice: as a member and as a posting.
-        const isRoom = 2 * keys.length + 1 <= this.#room;
+        const isRoom = 2 * slots.length + 1 <= this.#room;
         if (!lists.hasComeBefore(keys) || !isRoom) return false;
         shared = lists.add(keys, slots);
       }

@@ -14,6 +14,7 @@
  * was at the last look is kept (`looked_at`). That bounds what is read in vain.
  */
 
+import { partitionPoint } from "../lib/partition-point.ts";
 import { snapshotPlaceOf } from "./catalog-row.ts";
 import type { SegmentState } from "./checkpoint-job.ts";
 import type { SqliteDatabase } from "./database.ts";
@@ -104,14 +105,7 @@ function readLiveness(database: SqliteDatabase): Liveness {
 }
 
 function includesSorted(numbers: Float64Array, wanted: number): boolean {
-  let low = 0;
-  let high = numbers.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (numbers[middle]! < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return numbers[low] === wanted;
+  return numbers[partitionPoint(numbers.length, (at) => numbers[at]! < wanted)] === wanted;
 }
 
 function compactRuns(database: SqliteDatabase, { voids }: ReclaimJob, deadMin: number): void {

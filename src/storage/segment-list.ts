@@ -1,5 +1,6 @@
 /** All segments of the journal in order, and which of them may have a descriptor open. */
 
+import { partitionPoint } from "../lib/partition-point.ts";
 import type { Lsn } from "../model/lsn.ts";
 import { StoreCorrupt } from "./errors.ts";
 import type { Segment } from "./segment.ts";
@@ -82,14 +83,7 @@ export class SegmentList {
 
   /** The condition holds for a beginning of the list; -1 when for none. */
   #lastIndexWhere(holds: (segment: Segment) => boolean): number {
-    let low = 0;
-    let high = this.#segments.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (holds(this.#segments[middle]!)) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
+    return partitionPoint(this.#segments.length, (at) => holds(this.#segments[at]!)) - 1;
   }
 
   #use(segment: Segment): void {

@@ -16,7 +16,7 @@
  */
 
 import type { LogSlot, Seq } from "../model/ids.ts";
-import { hashOfList } from "./key-lists.ts";
+import type { HashedKeys } from "./key-lists.ts";
 import type { StoreLimits } from "./limits.ts";
 import { ListHalf, type FrozenLists } from "./list-half.ts";
 import type { PostingBuffer } from "./storage.ts";
@@ -61,8 +61,8 @@ export class SharedLists {
   }
 
   /** The number of the list of exactly these shapes, in this order. */
-  find(keys: Float64Array): number | undefined {
-    return this.#active.find(keys);
+  find(list: HashedKeys): number | undefined {
+    return this.#active.find(list);
   }
 
   /** Shapes of the shortest list that is shared. */
@@ -71,8 +71,7 @@ export class SharedLists {
   }
 
   /** Whether a list came before, so that sharing it pays. Remembers it. */
-  hasComeBefore(keys: Float64Array): boolean {
-    const hash = hashOfList(keys);
+  hasComeBefore({ hash }: HashedKeys): boolean {
     if (this.#seen.has(hash)) return true;
     if (this.#seen.size >= HASHES_MAX) this.#seen.clear();
     this.#seen.add(hash);
@@ -80,8 +79,8 @@ export class SharedLists {
   }
 
   /** Adds a list. A posting has to follow. */
-  add(keys: Float64Array, slots: Uint32Array): number {
-    return this.#active.add(keys, slots);
+  add(list: HashedKeys, slots: Uint32Array): number {
+    return this.#active.add(list, slots);
   }
 
   /** REQUIRES: seqs ascend. */

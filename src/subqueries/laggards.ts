@@ -16,7 +16,6 @@ import type { Views } from "../router/views.ts";
 import type { BehindSince } from "../storage/storage.ts";
 import { Gate, Gates, type GateState } from "./gates.ts";
 import { Holds } from "./holds.ts";
-import { LeastOf } from "./least-of.ts";
 import { isView, type MovingTemplate, type MovingTemplates } from "./moving-template.ts";
 import type { MoveLog } from "./replayer.ts";
 import { Tape, type Mark, type TapedCommit } from "./tape.ts";
@@ -56,8 +55,6 @@ export class Laggards {
   /** Told that a shape falls behind, and that it is behind no more. */
   onBehind: (gate: Gate) => void = () => undefined;
   onReleased: (gate: Gate) => void = () => undefined;
-  /** From where on commits are kept for those who follow them. */
-  readonly #followed = new LeastOf<Mark>();
   readonly #options: LaggardsOptions;
 
   constructor(options: LaggardsOptions, position: ViewPosition) {
@@ -107,17 +104,13 @@ export class Laggards {
   /** Commits are on the tape from this boundary on, whether a shape is behind or not. */
   follow(position: ViewPosition): Mark {
     this.#noteCommit(position);
-    this.tape.follow(this.lastCommit);
-    const { mark } = this.tape;
-    this.#followed.add(mark);
-    return mark;
+    return this.tape.follow(this.lastCommit);
   }
 
   /** @param since what `follow` returned. */
   unfollow(since: Mark): void {
-    this.#followed.remove(since);
-    this.tape.unfollow();
-    this.#trimTape();
+    this.tape.unfollow(since);
+    this.tape.trim(this.gates.firstMark);
   }
 
   isCurrent(gate: Gate): boolean {
@@ -192,12 +185,7 @@ export class Laggards {
     const position = this.gates.firstPosition;
     this.#options.views.keepSince(position);
     this.transitions.keepSince(position);
-    this.#trimTape();
-  }
-
-  #trimTape(): void {
-    const mark = Math.min(this.gates.firstMark ?? Infinity, this.#followed.least ?? Infinity);
-    if (mark !== Infinity) this.tape.trim(mark);
+    this.tape.trim(this.gates.firstMark);
   }
 
   /** Ends the shapes for which too much had to be kept. */

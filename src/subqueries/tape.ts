@@ -20,9 +20,11 @@
  */
 
 import { assert } from "../lib/assert.ts";
+import { partitionPoint } from "../lib/partition-point.ts";
 import type { RelationId } from "../model/ids.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { ViewPosition } from "../model/view.ts";
+import { LeastOf } from "./least-of.ts";
 
 /** Number of a commit; as a mark, the place in front of it. */
 export type Mark = number;
@@ -57,7 +59,8 @@ export class Tape {
   /** From number `#first` on. */
   #commits: TapedCommit[] = [];
   #first: Mark = 0;
-  #followerCount = 0;
+  /** From where on commits are kept for those who follow. */
+  readonly #followed = new LeastOf<Mark>();
   #bytes = 0;
 
   /** @param setTaped asks for a relation's changes, and for no more of them. */
@@ -67,7 +70,7 @@ export class Tape {
 
   /** Whether every commit has to be told. */
   get isRunning(): boolean {
-    return this.#tracks.size > 0 || this.#followerCount > 0;
+    return this.#tracks.size > 0 || !this.#followed.isEmpty;
   }
 
   /** The place behind all commits so far. */
@@ -113,15 +116,18 @@ export class Tape {
    * read.
    *
    * @param anchor the last commit, should the tape not have it.
+   * @returns from where on commits are kept.
    */
-  follow(anchor: TapedCommit): void {
+  follow(anchor: TapedCommit): Mark {
     if (this.#commits.length === 0) this.#commits.push(anchor);
-    this.#followerCount += 1;
+    const { mark } = this;
+    this.#followed.add(mark);
+    return mark;
   }
 
-  unfollow(): void {
-    assert(this.#followerCount > 0, "whoever goes has come");
-    this.#followerCount -= 1;
+  /** @param since what `follow` returned. */
+  unfollow(since: Mark): void {
+    this.#followed.remove(since);
     this.#forgetUnlessRunning();
   }
 
@@ -171,8 +177,13 @@ export class Tape {
     return changes[indexOf(changes, commit)]?.commit === commit;
   }
 
-  /** Nobody goes back in front of `mark` any more, except to its anchor. */
-  trim(mark: Mark): void {
+  /**
+   * Nobody but who follows goes back in front of `needed` any more, except to its anchor.
+   *
+   * @param needed undefined: nobody else goes back at all.
+   */
+  trim(needed: Mark | undefined): void {
+    const mark = Math.min(needed ?? Infinity, this.#followed.least ?? Infinity);
     const count = Math.min(mark - 1 - this.#first, this.#commits.length - 1);
     if (count <= 0) return;
     this.#commits.splice(0, count);
@@ -216,12 +227,5 @@ export class Tape {
 
 /** Of the first change in a commit from `mark` on. */
 function indexOf(changes: readonly TapedChange[], mark: Mark): number {
-  let low = 0;
-  let high = changes.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (changes[middle]!.commit < mark) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return partitionPoint(changes.length, (at) => changes[at]!.commit < mark);
 }

@@ -6,6 +6,7 @@
  * Kept while shapes are gated, and no longer; `bytes` counts towards what may be kept for them.
  */
 
+import { partitionPoint } from "../lib/partition-point.ts";
 import type { ShapeId } from "../model/ids.ts";
 import type { ViewPosition, ViewTransition } from "../model/view.ts";
 
@@ -147,14 +148,7 @@ export function netOfStep(
 
 /** Of a list whose positions ascend. */
 function firstBehind(list: readonly Logged[], position: ViewPosition): number {
-  let low = 0;
-  let high = list.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (list[middle]!.position <= position) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return partitionPoint(list.length, (at) => list[at]!.position <= position);
 }
 
 function keyOf(transition: ViewTransition): string {

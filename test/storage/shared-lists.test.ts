@@ -14,6 +14,7 @@ import { afterEach, describe, test } from "vitest";
 import type { Lsn } from "../../src/model/lsn.ts";
 import { BEFORE_ALL } from "../../src/model/log-offset.ts";
 import { createSchema } from "../../src/storage/database.ts";
+import { hashed } from "../../src/storage/key-lists.ts";
 import { ListHalf } from "../../src/storage/list-half.ts";
 import { decodeBlock } from "../../src/storage/run-block.ts";
 import { mergeAllRuns, mergeRuns } from "../../src/storage/run-merge.ts";
@@ -88,8 +89,8 @@ test("shared lists answer as an array per shape would", () => {
           const keys = operation.keys.filter((key) => !gone.has(key));
           if (keys.length === 0) continue;
           const slots = Uint32Array.from(keys, (key) => 100 - key);
-          const number =
-            lists.find(Float64Array.from(keys)) ?? lists.add(Float64Array.from(keys), slots);
+          const asked = hashed(Float64Array.from(keys));
+          const number = lists.find(asked) ?? lists.add(asked, slots);
           lists.post(number, seq);
           const alone = new Set(lists.aloneOf(number));
           keys.forEach((key, index) => {
@@ -168,16 +169,18 @@ function assertFrozen(
 test("a list is the same only with the same shapes in the same order", () => {
   const half = new ListHalf(64);
   const many = Float64Array.from({ length: 100 }, (_, index) => 10 + index);
-  const number = half.add(many, new Uint32Array(100));
+  const number = half.add(hashed(many), new Uint32Array(100));
   half.post(number, 7);
-  assert.equal(half.find(many.slice()), number);
-  // The hash looks at a sample only.
+  assert.equal(half.find(hashed(many.slice())), number);
   for (let index = 0; index < 100; index++) {
-    assert.equal(half.find(many.with(index, 5000)), undefined);
+    const other = many.with(index, 5000);
+    assert.notEqual(hashed(other).hash, hashed(many).hash);
+    assert.equal(half.find(hashed(other)), undefined);
+    assert.equal(half.find({ keys: other, hash: hashed(many).hash }), undefined);
   }
-  assert.equal(half.find(many.subarray(1)), undefined);
+  assert.equal(half.find(hashed(many.subarray(1))), undefined);
   half.forget(60);
-  assert.equal(half.find(many), undefined, "nothing can belong to it any more");
+  assert.equal(half.find(hashed(many)), undefined, "nothing can belong to it any more");
 });
 
 interface Body {
@@ -207,7 +210,7 @@ function frozenOf(part: readonly Body[], firstSeq: number, model: Map<number, nu
       for (const key of keys) own.push([key, seq]);
       continue;
     }
-    const columns = Float64Array.from(keys);
+    const columns = hashed(Float64Array.from(keys));
     const number = half.find(columns) ?? half.add(columns, new Uint32Array(keys.length));
     half.post(number, seq);
     for (const index of half.aloneOf(number)) own.push([keys[index]!, seq]);
