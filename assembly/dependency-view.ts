@@ -55,6 +55,8 @@ export const REFUSED: u32 = 0;
 export const APPLIED: u32 = 1;
 /** A value is none of its kind. */
 export const INVALID: u32 = 2;
+/** There are fewer rows than are to be taken away: whoever counts them is wrong. */
+export const UNCOUNTED: u32 = 3;
 
 /** The size of a value that says: NULL. */
 const NULL_SIZE: u32 = 0xffffffff;
@@ -276,8 +278,8 @@ export function trim(limit: u32): bool {
 
 /**
  * Adds inner rows that give a view a tuple, or takes them away: `count` of them. At `tuple` there
- * is a u32 size for each term (0xffffffff: NULL), followed by so many bytes. INVALID or REFUSED,
- * and nothing has changed, if there are fewer to take away or the budget forbids it.
+ * is a u32 size for each term (0xffffffff: NULL), followed by so many bytes. Nothing has changed
+ * unless it is APPLIED.
  */
 export function apply(view: u32, tuple: usize, count: i32): u32 {
   assert(isView(view) && !isDead(view) && count != 0);
@@ -294,7 +296,7 @@ export function apply(view: u32, tuple: usize, count: i32): u32 {
 function applyNull(view: u32, count: i32): u32 {
   const had = valueCounts.get(view, NULL_ROW, 0);
   const has = had + count;
-  if (<i32>has < 0) return INVALID;
+  if (<i32>has < 0) return UNCOUNTED;
   if (!reserve(pagesForNotes())) return REFUSED;
   valueCounts.set(view, NULL_ROW, has, 0);
   if ((had == 0) == (has == 0)) return APPLIED;
@@ -311,7 +313,7 @@ function applyValue(view: u32, tuple: usize, count: i32): u32 {
   const isThere = row != subqueryIndex.NONE && isMember(view, row, LIVE);
   const had = isThere ? valueCounts.get(view, row, 1) : 0;
   const has = had + count;
-  if (<i32>has < 0) return INVALID;
+  if (<i32>has < 0) return UNCOUNTED;
   const pagesForKey =
     row == subqueryIndex.NONE ? viewKey.pagesForIntern(tupleSize(family, tuple)) : 0;
   if (!reserve(pagesForNotes() + subqueryIndex.pagesForAdd(row) + pagesForKey)) return REFUSED;

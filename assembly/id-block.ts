@@ -1,5 +1,5 @@
 /**
- * An id block holds a stretch of an id set: up to 128 ids as gaps, or up to 2,048 as a bitmap.
+ * An id block holds a stretch of an id set: up to 128 ids as a list, or up to 2,048 as a bitmap.
  *
  * Whoever has a block keeps an entry of eight bytes that describes it:
  *
@@ -8,44 +8,49 @@
  *             └───────────┴──────┘ └──────────────┴───────┘
  *             31          23      0               2       0
  *
- *     list    base is the first id; then the gaps to those that follow, all as wide as the widest
- *             needs: 1, 2 or 3 bytes, which is the kind. One id alone needs no block.
+ *     list    base is the first id; the block says which follow it (see `elias-fano.ts`). One id
+ *             alone needs no block.
  *
  *     bitmap  256 bytes, one bit for each id of the window of 2,048 that base is in. No id is below
  *             base; base itself may have been removed.
  *
  * A list is decoded, changed and written again as a whole: at most 128 ids. A full list that lies
- * in one window becomes a bitmap, which then takes at most as many bytes; a sparse bitmap becomes a
- * list.
+ * in one window becomes a bitmap if it has one id in four there, as many more would then take as
+ * many bits either way; a sparse bitmap becomes a list.
  *
  * Invariants (`verify` checks them all):
  *
  *   1. A list has 1 .. 128 ids, ascending, none below 1; a bitmap at least BITMAP_MIN.
- *   2. A list is as narrow as its widest gap allows.
+ *   2. The block of a list is as long as the code of its ids.
  *   3. A bitmap has no bit before base.
  */
 
 import * as blockPool from "./block-pool";
+import * as eliasFano from "./elias-fano";
 
 /** Bytes of an entry. */
 export const ENTRY_SIZE: usize = 8;
 /** The most ids of a list. */
 const LIST_MAX: u32 = 128;
 /** A bitmap of fewer ids becomes a list. */
-const BITMAP_MIN: u32 = 64;
+const BITMAP_MIN: u32 = 96;
 /** Lists that are shorter look for a neighbour to join. */
 export const LIST_SHORT: u32 = 32;
 /** Lists are joined if they have at most so many ids together. */
 const JOINED_MAX: u32 = 96;
 
-/** Kinds 1 .. 3 are lists. */
-const KIND_BITMAP: u32 = 4;
+const KIND_LIST: u32 = 1;
+const KIND_BITMAP: u32 = 2;
 /** Not a block: an id set uses the same entry to describe a directory of blocks. */
-export const KIND_DIRECTORY: u32 = 5;
+export const KIND_DIRECTORY: u32 = 3;
 
 const WINDOW: u32 = 2048;
+/** A full list of so few ids from first to last becomes a bitmap. */
+const DENSE_SPAN: u32 = 4 * LIST_MAX;
 const BITMAP_SIZE: usize = 256;
 const BASE_MASK: u32 = 0xffffff;
+/** What an id more adds to the first word of an entry. */
+const ONE_MORE: u32 = 0x1000000;
 
 /** What `add` did. */
 export const UNCHANGED: u32 = 0;
@@ -89,14 +94,7 @@ export function canTake(entry: usize, id: u32): bool {
 
 export function has(entry: usize, id: u32): bool {
   if (kindOf(entry) == KIND_BITMAP) return isInWindow(entry, id) && isSet(entry, id);
-  const width = kindOf(entry);
-  let gap = addressOf(entry);
-  let current = baseOf(entry);
-  for (let rest = count(entry) - 1; rest != 0 && current < id; rest -= 1) {
-    current += loadGap(gap, width);
-    gap += width;
-  }
-  return current == id;
+  return copyList(entry, ids, 1, id) != 0 && idAt(0) == id;
 }
 
 /** The smallest id. */
@@ -111,7 +109,7 @@ export function first(entry: usize): u32 {
 /** Makes a list of one id. Allocates nothing. */
 export function initialize(entry: usize, id: u32): void {
   store<u32>(entry, id);
-  store<u32>(entry, 1, 4);
+  store<u32>(entry, KIND_LIST, 4);
 }
 
 /** Makes the lists of one id `a` and of one id `b` one list. May acquire a page. */
@@ -125,6 +123,7 @@ export function initializePair(blocks: usize, entry: usize, a: u32, b: u32): voi
 /** Adds an id; see the outcomes above. May acquire two pages. */
 export function add(blocks: usize, entry: usize, id: u32): u32 {
   if (kindOf(entry) == KIND_BITMAP) return addToBitmap(entry, id);
+  if (append(entry, id)) return ADDED;
   const size = decode(entry);
   let at = size;
   while (at != 0 && idAt(at - 1) >= id) at -= 1;
@@ -190,7 +189,7 @@ export function join(blocks: usize, left: usize, right: usize): bool {
   if (kindOf(left) == KIND_BITMAP || kindOf(right) == KIND_BITMAP) return false;
   const total = count(left) + count(right);
   if (total > JOINED_MAX) return false;
-  decodeTo(right, decodeTo(left, ids));
+  copyList(right, addressOfId(decode(left)), LIST_MAX, 0);
   release(blocks, right);
   write(blocks, left, 0, total);
   return true;
@@ -198,21 +197,8 @@ export function join(blocks: usize, left: usize, right: usize): bool {
 
 /** Copies ids that are at least `from` to `out`, at most `capacity`. Returns how many. */
 export function copyTo(entry: usize, out: usize, capacity: u32, from: u32): u32 {
-  if (kindOf(entry) == KIND_BITMAP) return copyBitmap(entry, out, capacity, from);
-  let rest = count(entry);
-  const width = kindOf(entry);
-  let gap = addressOf(entry);
-  let id = baseOf(entry);
-  while (id < from) {
-    rest -= 1;
-    if (rest == 0) return 0;
-    id += loadGap(gap, width);
-    gap += width;
-  }
-  const size = min(rest, capacity);
-  if (size == 0) return 0;
-  decodeGaps(gap, width, out, id, size);
-  return size;
+  const isBitmap = kindOf(entry) == KIND_BITMAP;
+  return isBitmap ? copyBitmap(entry, out, capacity, from) : copyList(entry, out, capacity, from);
 }
 
 /** Checks every invariant in O(n). Returns the number of ids. */
@@ -222,14 +208,10 @@ export function verify(entry: usize): u32 {
     assert(size >= BITMAP_MIN && first(entry) >= baseOf(entry)); // 1, 3
     return size;
   }
-  decode(entry);
-  let widest: u32 = 1;
-  assert(size <= LIST_MAX && idAt(0) != 0); // 1
-  for (let n: u32 = 1; n < size; n += 1) {
-    assert(idAt(n) > idAt(n - 1)); // 1
-    widest = max(widest, widthOf(idAt(n) - idAt(n - 1)));
-  }
-  assert(widest == kindOf(entry)); // 2
+  const decoded = decode(entry);
+  assert(decoded == size && size <= LIST_MAX && idAt(0) != 0); // 1
+  for (let n: u32 = 1; n < size; n += 1) assert(idAt(n) > idAt(n - 1)); // 1
+  assert(blockSize(entry) == listSize(0, size)); // 2
   return size;
 }
 
@@ -247,8 +229,8 @@ export function last(entry: usize): u32 {
 
 /** Adds to a list of LIST_MAX ids, which are decoded: `at` is where the id belongs. */
 function addToFull(blocks: usize, entry: usize, id: u32, at: u32): u32 {
-  const isDense = idAt(0) / WINDOW == idAt(LIST_MAX - 1) / WINDOW;
-  if (isDense) {
+  const isInOneWindow = idAt(0) / WINDOW == idAt(LIST_MAX - 1) / WINDOW;
+  if (isInOneWindow && idAt(LIST_MAX - 1) - idAt(0) < DENSE_SPAN) {
     release(blocks, entry);
     writeBitmap(blocks, entry);
     return addToBitmap(entry, id);
@@ -265,6 +247,15 @@ function addToFull(blocks: usize, entry: usize, id: u32, at: u32): u32 {
   initialize(spill, idAt(half));
   write(blocks, spill, half, LIST_MAX + 1 - half);
   return SPILLED_AFTER;
+}
+
+/** Adds an id to a list where nothing else changes. */
+function append(entry: usize, id: u32): bool {
+  const rest = count(entry) - 1;
+  if (rest == 0 || rest + 1 == LIST_MAX) return false;
+  if (!eliasFano.append(addressOf(entry), baseOf(entry), rest, id)) return false;
+  store<u32>(entry, load<u32>(entry) + ONE_MORE);
+  return true;
 }
 
 function addToBitmap(entry: usize, id: u32): u32 {
@@ -317,9 +308,7 @@ function writeTo(
   at: u32,
   size: u32,
 ): void {
-  let width: u32 = 1;
-  for (let n = at + 1; n < at + size; n += 1) width = max(width, widthOf(idAt(n) - idAt(n - 1)));
-  const newSize = listSize((size - 1) * width);
+  const newSize = listSize(at, size);
   if (oldSize != newSize) {
     if (newSize != 0 && newSize < oldSize) {
       blockPool.trim(blocks, block, oldSize, newSize);
@@ -328,25 +317,34 @@ function writeTo(
       block = newSize == 0 ? 0 : blockPool.allocate(blocks, newSize);
     }
   }
-
   store<u32>(entry, idAt(at) | ((size - 1) << 24));
-  store<u32>(entry, (<u32>block) | width, 4);
-  let gap = block;
-  for (let n = at + 1; n < at + size; n += 1) {
-    storeGap(gap, width, idAt(n) - idAt(n - 1));
-    gap += width;
-  }
+  store<u32>(entry, (<u32>block) | KIND_LIST, 4);
+  if (newSize != 0) eliasFano.encode(block, addressOfId(at), size);
 }
 
 /** Bytes of the block, 0 where there is none. */
 function blockSize(entry: usize): usize {
-  const kind = kindOf(entry);
-  return kind == KIND_BITMAP ? BITMAP_SIZE : listSize((load<u32>(entry) >> 24) * kind);
+  if (kindOf(entry) == KIND_BITMAP) return BITMAP_SIZE;
+  const rest = count(entry) - 1;
+  return rest == 0 ? 0 : eliasFano.sizeOf(addressOf(entry));
 }
 
-/** Gaps in whole granules, so that most changes of a list leave its block alone. */
-function listSize(gapBytes: u32): usize {
-  return <usize>((gapBytes + 7) & ~7);
+/** Bytes of the block of `size` decoded ids. */
+function listSize(at: u32, size: u32): usize {
+  return size == 1 ? 0 : eliasFano.bytesFor(addressOfId(at), size);
+}
+
+function copyList(entry: usize, out: usize, capacity: u32, from: u32): u32 {
+  if (capacity == 0) return 0;
+  const base = baseOf(entry);
+  const isWithBase = base >= from;
+  if (isWithBase) store<u32>(out, base);
+  const copied: u32 = isWithBase ? 1 : 0;
+  const rest = count(entry) - 1;
+  if (rest == 0 || capacity == copied) return copied;
+  const target = out + ((<usize>copied) << 2);
+  const left = capacity - copied;
+  return copied + eliasFano.copyTo(addressOf(entry), base, rest, target, left, from);
 }
 
 function copyBitmap(entry: usize, out: usize, capacity: u32, from: u32): u32 {
@@ -374,64 +372,7 @@ function copyBitmap(entry: usize, out: usize, capacity: u32, from: u32): u32 {
 
 /** Decodes the list of an entry to the scratch. Returns its size. */
 function decode(entry: usize): u32 {
-  const size = count(entry);
-  decodeTo(entry, ids);
-  return size;
-}
-
-/** Decodes a list to `out`. Returns the address behind it. */
-function decodeTo(entry: usize, out: usize): usize {
-  const size = count(entry);
-  decodeGaps(addressOf(entry), kindOf(entry), out, baseOf(entry), size);
-  return out + <usize>(size << 2);
-}
-
-/** Writes `id` and the `size - 1` ids that follow it by their gaps. */
-function decodeGaps(gap: usize, width: u32, out: usize, id: u32, size: u32): void {
-  const end = out + <usize>(size << 2);
-  store<u32>(out, id);
-  out += 4;
-  if (width == 1) {
-    while (out < end) {
-      id += <u32>load<u8>(gap);
-      store<u32>(out, id);
-      gap += 1;
-      out += 4;
-    }
-  } else if (width == 2) {
-    while (out < end) {
-      id += <u32>load<u16>(gap);
-      store<u32>(out, id);
-      gap += 2;
-      out += 4;
-    }
-  } else {
-    while (out < end) {
-      id += loadGap(gap, 3);
-      store<u32>(out, id);
-      gap += 3;
-      out += 4;
-    }
-  }
-}
-
-function widthOf(gap: u32): u32 {
-  return gap < 0x100 ? 1 : gap < 0x10000 ? 2 : 3;
-}
-
-function loadGap(gap: usize, width: u32): u32 {
-  if (width == 1) return <u32>load<u8>(gap);
-  if (width == 2) return <u32>load<u16>(gap);
-  return (<u32>load<u16>(gap)) | ((<u32>load<u8>(gap, 2)) << 16);
-}
-
-function storeGap(gap: usize, width: u32, value: u32): void {
-  if (width == 1) {
-    store<u8>(gap, <u8>value);
-    return;
-  }
-  store<u16>(gap, <u16>value);
-  if (width == 3) store<u8>(gap, <u8>(value >> 16), 2);
+  return copyList(entry, ids, LIST_MAX, 0);
 }
 
 function isInWindow(entry: usize, id: u32): bool {

@@ -16,7 +16,7 @@
  *                                                           └─────────┴─────────┴────────┘
  *
  * Bytes per id: two ids take a row of 8 and a block of 8. A thousand ids, one in a thousand of all,
- * take 2 for their gaps and 0.2 for entries and rounding. Adjacent ids take a bit each.
+ * take 1.5 for their code and 0.15 for entries and rounding. Adjacent ids take a bit each.
  *
  * The holder must put the reference that `add` and `remove` return in the place of the one it gave.
  *

@@ -120,7 +120,7 @@ function coreViews(set: SubquerySet): Keeper {
       ids[shape] = id;
       views.addView(id, template);
       for (const value of set.valuesOf(set.subselectOf(shape))) {
-        granted(views.apply(id, encodeConstants([value]), 1) || undefined);
+        granted(views.apply(id, encodeConstants([value]), 1) === "applied" || undefined);
       }
     },
     has: (shape, value) =>

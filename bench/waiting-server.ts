@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { readConfig } from "../src/config.ts";
 import { parseLsn, type Lsn } from "../src/model/lsn.ts";
 import { GcWatch } from "../src/report/measure.ts";
-import { mainThreadWaitedMs } from "../src/report/processor-waits.ts";
+import { mainThreadMoment } from "../src/report/processor-waits.ts";
 import { PipelineService } from "../src/sync-service.ts";
 
 export type ServerOrder =
@@ -44,8 +44,8 @@ let bare = { heapUsed: 0, rss: 0, external: 0 };
 let isWatching = false;
 let longestTurnMs = 0;
 let longestOwnTurnMs = 0;
-let turnBegan = 0;
-let waitedBefore = 0;
+const now = () => performance.now();
+let turnBegan = mainThreadMoment(now);
 let collections = new GcWatch();
 let cpuBefore = process.cpuUsage();
 let drainMs = 0;
@@ -129,19 +129,17 @@ function watch(): void {
   collections = new GcWatch();
   collections.start();
   cpuBefore = process.cpuUsage();
-  turnBegan = performance.now();
-  waitedBefore = mainThreadWaitedMs();
+  turnBegan = mainThreadMoment(now);
   isWatching = true;
   setImmediate(turn);
 }
 
 function turn(): void {
-  const now = performance.now();
-  const waited = mainThreadWaitedMs();
-  const turnMs = now - turnBegan;
+  const moment = mainThreadMoment(now);
+  const turnMs = moment.nowMs - turnBegan.nowMs;
+  const waitedMs = moment.waitedMs - turnBegan.waitedMs;
   longestTurnMs = Math.max(longestTurnMs, turnMs);
-  longestOwnTurnMs = Math.max(longestOwnTurnMs, turnMs - (waited - waitedBefore));
-  turnBegan = now;
-  waitedBefore = waited;
+  longestOwnTurnMs = Math.max(longestOwnTurnMs, turnMs - waitedMs);
+  turnBegan = moment;
   if (isWatching) setImmediate(turn);
 }

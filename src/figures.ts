@@ -113,16 +113,16 @@ function shapeFigures({ registry, templates, waitingRoom }: Pipeline): ShapeFigu
 }
 
 async function replicationFigures({ pipeline, wal }: EngineSources): Promise<ReplicationFigures> {
-  const { acknowledger, stream, writer } = pipeline;
+  const { acknowledger, collector, stream, writer } = pipeline;
   const lag = await wal.lag(() => ({
-    confirmed: acknowledger.acknowledged,
+    confirmed: collector.acknowledged,
     transactionCount: stream.transactionCount,
     delaySeconds: (stream.delayMicroseconds ?? 0) / 1e6,
   }));
   const committed = stream.commitTimeMicroseconds;
   return {
     receivedLsn: formatLsn(acknowledger.received),
-    confirmedLsn: formatLsn(acknowledger.acknowledged),
+    confirmedLsn: formatLsn(collector.acknowledged),
     processedLsn: formatLsn(acknowledger.processed),
     serverLsn: lag === undefined ? null : formatLsn(lag.position),
     lagBytes: lag?.lagBytes ?? null,

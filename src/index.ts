@@ -5,6 +5,8 @@
  *
  *     const service = createSyncService({ config: readConfig(process.env) });
  *     await app.register(service.plugin);
+ *     app.addHook("onClose", () => service.stop());
+ *     await app.listen({ port: 3000 });
  *     await service.start();
  */
 

@@ -7,6 +7,7 @@
  */
 
 import { Acknowledger } from "./collector/acknowledger.ts";
+import { Confirmation } from "./collector/confirmation.ts";
 import { LogCollector } from "./collector/log-collector.ts";
 import type { Config } from "./config.ts";
 import type { Clock } from "./lib/clock.ts";
@@ -144,9 +145,9 @@ export async function openPipeline(foundation: Foundation) {
   const subscriber = new StreamSubscriber({ ...stages, ...parts });
   const acknowledger = new Acknowledger(() => lowestOf(flushTracker.lowest(), moves.lowestHeld));
   const collector = new LogCollector({
-    ...{ router, acknowledger, subscriber, congestion: store, rowBytesMax: config.rowBytesMax },
+    ...{ router, acknowledger, subscriber, congestion: store, onTrap },
+    ...{ confirmation: new Confirmation(store, clock), rowBytesMax: config.rowBytesMax },
     oidOf: (relation) => templates.oidOf(relation),
-    onTrap,
   });
   collector.startAt(store.position, moves.lowestHeld ?? store.position);
   moves.recordRestored();
@@ -185,7 +186,7 @@ type Moving = Pick<MovesOptions, "router" | "views" | "remove" | "askProgress" |
 
 /** What shapes with subqueries need besides. */
 function openSubqueries(foundation: Foundation, around: Moving) {
-  const { config, logger, moveRows, viewValues } = foundation;
+  const { config, core, logger, moveRows, viewValues } = foundation;
   const { moveBufferBytesMax, subqueryBufferTransactionsMax } = config;
   const moves = new Moves({
     ...{ ...around, logger, log: around.writer, query: moveRows },
@@ -197,7 +198,7 @@ function openSubqueries(foundation: Foundation, around: Moving) {
     },
   });
   const viewKeeper = new ViewKeeper({
-    ...{ ...around, moves, source: viewValues },
+    ...{ ...around, moves, source: viewValues, memoryBytesMax: core.budgetBytes },
     endUsersOf: (view) => around.remove(view, "its subquery could not be read"),
   });
   return { moves, viewKeeper };

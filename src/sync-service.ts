@@ -10,7 +10,7 @@
 
 import { readFileSync } from "node:fs";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
-import { ReplicationSession } from "./postgres/replication-session.ts";
+import { ReplicationSession, type SlotLoss } from "./postgres/replication-session.ts";
 import { ConfigError, type Config } from "./config.ts";
 import type { EdgeOptions } from "./http/edge.ts";
 import { gatherFigures, syncHistogram, type EngineSources } from "./figures.ts";
@@ -20,7 +20,7 @@ import { shapeRoutes } from "./http/routes.ts";
 import { createHttpServer, createRequestHandler, type RequestHandler } from "./http/server.ts";
 import { Traffic } from "./http/traffic.ts";
 import { systemClock } from "./lib/clock.ts";
-import { asError, LitzError } from "./lib/errors.ts";
+import { asError, LitzError, shuttingDown } from "./lib/errors.ts";
 import { silentLogger, type Logger } from "./lib/logger.ts";
 import { systemTimers } from "./lib/timers.ts";
 import { memoryReport } from "./memory-report.ts";
@@ -55,12 +55,19 @@ export interface SyncServiceOptions {
   readonly config: Config;
   /** Nothing is logged unless one is given. Pino is one. */
   readonly logger?: Logger;
+  /**
+   * Storage, or the core, has failed: nothing can be made durable any more, and the process should
+   * end soon; the next start goes on from what is durable. Unless this is given the process gets a
+   * SIGTERM and exit code 1.
+   */
+  readonly onFailure?: (error: Error) => void;
 }
 
 export interface SyncService {
   /**
-   * Connects and begins to serve. Resolves when the replication stream runs; keeps trying while the
-   * database cannot be reached.
+   * Connects and begins to serve. Resolves when the replication stream runs, or `stop` was called;
+   * keeps trying while the database cannot be reached, so let the host listen meanwhile: requests
+   * wait for a while and are told what is missing.
    *
    * @throws {LitzError} when it never will: wrong version, `wal_level`, storage in use, too little
    *   memory.
@@ -101,6 +108,7 @@ interface InspectedServer extends ServerInfo {
 export class PipelineService implements SyncService {
   readonly #config: Config;
   readonly #logger: Logger;
+  readonly #onFailure: (error: Error) => void;
   readonly #readiness = new Readiness();
   readonly #shapes = new LateService(this.#readiness);
   readonly #traffic = new Traffic();
@@ -119,12 +127,23 @@ export class PipelineService implements SyncService {
   #metrics: Promise<Metrics> | undefined;
   #metricsServer: MetricsServer | undefined;
 
-  constructor({ config, logger = silentLogger }: SyncServiceOptions) {
+  constructor({ config, logger = silentLogger, onFailure = endProcess }: SyncServiceOptions) {
     this.#config = config;
     this.#logger = logger;
+    this.#onFailure = onFailure;
   }
 
   async start(): Promise<void> {
+    if (this.#isStopping()) throw shuttingDown();
+    try {
+      await this.#start();
+    } catch (error) {
+      // What a stop takes away from whoever starts is no failure.
+      if (!this.#isStopping()) throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
     const config = this.#config;
     for (const setting of config.withoutEffect) {
       this.#logger.warn(
@@ -144,6 +163,7 @@ export class PipelineService implements SyncService {
       database: catalog,
       name: names.publication,
       isManual: config.manualTablePublishing,
+      logger: this.#logger,
     });
     this.#publication = publication;
     this.#readiness.starting("shape metadata to be loaded");
@@ -216,8 +236,8 @@ export class PipelineService implements SyncService {
     // A snapshot ends at a transaction boundary, which a stalled connection may never reach: then
     // the session goes first, and Postgres sends the rest of the transaction again.
     await Promise.race([settled, delay(STOP_GRACE_MS)]).catch(() => undefined);
-    pipeline?.collector.acknowledge();
     await inOrder([
+      () => pipeline?.collector.settle(),
       () => this.#session?.stop(),
       () => snapshots,
       () => pipeline?.store.close(),
@@ -361,7 +381,7 @@ export class PipelineService implements SyncService {
 
   async #follow(pipeline: Pipeline, walSenderTimeoutMs: number): Promise<void> {
     const readiness = this.#readiness;
-    const { acknowledger, cleaner, collector, registry, store, templates, writer } = pipeline;
+    const { cleaner, collector, registry, store, templates, writer } = pipeline;
     const { unplaced } = pipeline;
     await new Promise<void>((resolve) => {
       this.#session = new ReplicationSession({
@@ -371,12 +391,16 @@ export class PipelineService implements SyncService {
         reader: collector,
         listener: {
           waitingForLock: () => readiness.waiting(),
+          confirmed: () => store.confirmed,
           slotLost: async (reason) => {
-            this.#logger.warn({ reason }, "the replication slot is new: shapes begin anew");
+            const { count } = registry;
+            if (count > 0) this.#logger.warn({ count }, `${SLOT_LOST[reason]}: shapes begin anew`);
             await cleaner.removeAll();
           },
           beginning: (confirmed) => {
             templates.forgetMessages();
+            if (confirmed > store.confirmed)
+              store.recordConfirmed(confirmed).catch(() => undefined);
             gateUnplacedShapes(unplaced, confirmed, { registry, store, writer });
           },
           active: () => {
@@ -386,7 +410,7 @@ export class PipelineService implements SyncService {
           inactive: (error) =>
             readiness.starting(`replication client to be ready: ${error.message}`),
         },
-        acknowledged: () => acknowledger.acknowledged,
+        acknowledged: () => collector.acknowledged,
         clock: systemClock,
         timers: systemTimers,
         logger: this.#logger,
@@ -405,9 +429,13 @@ export class PipelineService implements SyncService {
   /** Nothing more can be made durable: the next start begins from what is. */
   #fail(error: Error): void {
     this.#logger.error({ error: error.message }, "storage failed; the process has to be restarted");
-    process.exitCode = 1;
-    process.kill(process.pid, "SIGTERM");
+    this.#onFailure(error);
   }
+}
+
+function endProcess(): void {
+  process.exitCode = 1;
+  process.kill(process.pid, "SIGTERM");
 }
 
 function measuredSnapshots(pool: Pool): MeasuredSnapshots {
@@ -428,6 +456,12 @@ function readCertificate(file: string): string {
     throw new ConfigError(name, file, "the path of a file that can be read");
   }
 }
+
+const SLOT_LOST: Record<SlotLoss, string> = {
+  missing: "the replication slot is gone",
+  invalidated: "Postgres has given up the replication slot (max_slot_wal_keep_size)",
+  readByOther: "the replication slot was read with another storage directory meanwhile",
+};
 
 /** How long snapshots and the journal may take to settle before the connection is closed. */
 const STOP_GRACE_MS = 2_000;

@@ -27,6 +27,7 @@ import { isTrap } from "../router/core.ts";
 import { type Router } from "../router/router.ts";
 import { RunOutcome } from "../router/run-outcome.ts";
 import type { Acknowledger } from "./acknowledger.ts";
+import type { Confirmation } from "./confirmation.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 /** What the collector needs of the connection that the bytes come from. */
@@ -50,6 +51,7 @@ export interface Congestion {
 export interface LogCollectorOptions {
   readonly router: Router;
   readonly acknowledger: Acknowledger;
+  readonly confirmation: Confirmation;
   readonly congestion: Congestion;
   readonly subscriber: Subscriber;
   /** Which table a relation of the core is. */
@@ -158,7 +160,19 @@ export class LogCollector {
 
   /** Tells the connection what may be confirmed by now. */
   acknowledge(): void {
-    this.#source?.setAcknowledged(this.#acknowledger.acknowledged);
+    this.#options.confirmation.request(this.#acknowledger.acknowledged);
+    this.#source?.setAcknowledged(this.acknowledged);
+  }
+
+  /** The LSN to confirm now. */
+  get acknowledged(): Lsn {
+    return this.#options.confirmation.limit(this.#acknowledger.acknowledged);
+  }
+
+  /** Resolves when all that may be confirmed is about to be. */
+  async settle(): Promise<void> {
+    await this.#options.confirmation.settle(this.#acknowledger.acknowledged);
+    this.acknowledge();
   }
 
   /** An update carries two rows. While suspended, what the socket had read already comes on top. */

@@ -8,7 +8,7 @@ import type { Logger } from "../lib/logger.ts";
 import type { ShapeAdmin } from "../shapes/shape-admin.ts";
 import type { ShapeService } from "../shapes/shape-service.ts";
 import { Admission } from "./admission.ts";
-import { errorCacheHeaders } from "./caching.ts";
+import { errorCacheHeaders, type CachePolicy } from "./caching.ts";
 import { corsHeaders } from "./cors.ts";
 import { errorResponse, isForeseen } from "./errors.ts";
 import { ANSWERS_PER_TURN, REQUEST_ID_SIZE_MAX, REQUEST_ID_SIZE_MIN } from "./limits.ts";
@@ -51,6 +51,7 @@ export class Edge implements TrafficSource {
   readonly polls: LanePolls;
   readonly streams: LaneStreams;
   readonly traffic: Traffic;
+  readonly #cachePolicy: CachePolicy;
   #serial: number;
   #countConnections = (): number => 0;
 
@@ -64,6 +65,11 @@ export class Edge implements TrafficSource {
     this.#serial = options.clock.nowMicroseconds();
     const { service, clock, config } = options;
     const { longPollTimeoutMs, readyTimeoutMs } = config;
+    this.#cachePolicy = {
+      maxAgeSeconds: config.cacheMaxAgeSeconds,
+      staleAgeSeconds: config.cacheStaleAgeSeconds,
+      sseTimeoutMs: config.sseTimeoutMs,
+    };
     this.serving = { service, clock, longPollTimeoutMs, readyTimeoutMs };
     const turns = new LaneTurns(ANSWERS_PER_TURN);
     this.polls = new LanePolls({
@@ -141,11 +147,7 @@ export class Edge implements TrafficSource {
   responseContext(previousCursor: string | undefined): ResponseContext {
     const { config, clock } = this.options;
     return {
-      cachePolicy: {
-        maxAgeSeconds: config.cacheMaxAgeSeconds,
-        staleAgeSeconds: config.cacheStaleAgeSeconds,
-        sseTimeoutMs: config.sseTimeoutMs,
-      },
+      cachePolicy: this.#cachePolicy,
       cursor: () =>
         nextCursor({
           nowMs: clock.nowMilliseconds(),

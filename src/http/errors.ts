@@ -70,6 +70,7 @@ const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
   SNAPSHOT_FAILED: { retryAfterSeconds: 10, isKnown: true },
   PUBLICATION_MISSING: { retryAfterSeconds: 10, isKnown: true },
   TABLE_NOT_PUBLISHED: { retryAfterSeconds: 10, isKnown: true },
+  TABLE_LOCKED: { retryAfterSeconds: 10, isKnown: true },
   REPLICA_IDENTITY_NOT_FULL: { retryAfterSeconds: 10, isKnown: true },
   /** Any other: "Unexpected error while creating snapshot: ...". */
   SNAPSHOT_FAILED_UNEXPECTEDLY: { status: 500, body: (message) => ({ message }) },

@@ -6,7 +6,7 @@
  * The errors are known by their code and not by their class, which is the affair of `postgres/`.
  */
 
-import { LitzError } from "../lib/errors.ts";
+import { InvalidParameter, LitzError } from "../lib/errors.ts";
 
 export type Stage = "definition" | "creation" | "snapshot";
 
@@ -98,6 +98,11 @@ export function explain<Value>(
 export function explained(stage: Stage, error: unknown): unknown {
   if (!(error instanceof LitzError)) return error;
   if (error.code === "SNAPSHOT_FAILED_EARLY") return explained("snapshot", error.cause);
+  // The statement is ours but for the values of the clause: it fails whatever rows there are, where
+  // a division by zero, say, is told as the protocol tells what is not foreseen.
+  if (error.code === "POSTGRES_INVALID_VALUE") {
+    return new InvalidParameter("where", postgresWords(error));
+  }
   const entries = EXPLANATIONS[stage];
   if (!Object.hasOwn(entries, error.code)) return error;
   const { code, message, isCompleted } = entries[error.code]!;

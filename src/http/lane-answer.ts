@@ -25,7 +25,10 @@ export interface LaneAnswer {
 
 export interface LaneHead {
   readonly status: number;
+  /** Those of the answer itself. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The request's. */
+  readonly origin: string | undefined;
   /** Milliseconds since 1970. */
   readonly nowMs: number;
   /** Whether the connection ends with this answer. */
@@ -72,8 +75,11 @@ function headBeforeId({ status }: LaneHead): string {
 }
 
 /** @param bodySize undefined: it is told with each chunk. */
-function headBehindId({ headers, nowMs, isLast }: LaneHead, bodySize: number | undefined): string {
-  let lines = "\r\n";
+function headBehindId(
+  { headers, origin, nowMs, isLast }: LaneHead,
+  bodySize: number | undefined,
+): string {
+  let lines = origin === undefined ? LINES_WITHOUT_ORIGIN : commonLines(origin);
   for (const name in headers) lines += `${name}: ${headers[name]!}\r\n`;
   const framing =
     bodySize === undefined ? "transfer-encoding: chunked" : `content-length: ${bodySize}`;
@@ -83,13 +89,14 @@ function headBehindId({ headers, nowMs, isLast }: LaneHead, bodySize: number | u
 
 const KEPT_ALIVE = `connection: keep-alive\r\nkeep-alive: timeout=${IDLE_TIMEOUT_MS / 1000}`;
 
-/** What every response has (protocol 1, 1.2), but the request's id. */
-export function laneHeaders(origin: string | undefined): Record<string, string> {
-  return {
-    "electric-server": SERVER_NAME,
-    ...corsHeaders(origin === undefined ? {} : { origin }, SHAPE_METHODS),
-  };
+/** What every response has (protocol 1, 1.2), behind the request's id. */
+function commonLines(origin?: string): string {
+  const cors = corsHeaders(origin === undefined ? {} : { origin }, SHAPE_METHODS);
+  const headers = Object.entries({ "electric-server": SERVER_NAME, ...cors });
+  return `\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}`;
 }
+
+const LINES_WITHOUT_ORIGIN = commonLines();
 
 export function newRequestId(): string {
   return randomUUID();

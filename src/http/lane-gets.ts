@@ -14,11 +14,12 @@
  *    reading it.
  */
 
+import { NO_PLACE, Roster, type Member } from "../lib/roster.ts";
 import type { AdmissionSlot } from "./admission.ts";
 import { kindOf } from "./admission.ts";
 import { closeBody } from "./body.ts";
 import { givenRequestId, type Edge } from "./edge.ts";
-import { laneHeaders, newRequestId, writeWhole } from "./lane-answer.ts";
+import { newRequestId, writeWhole } from "./lane-answer.ts";
 import type { Guest, LaneConnection } from "./lane-connection.ts";
 import { GET_COST, once, type LaneTurns } from "./lane-turns.ts";
 import { Patience } from "./open-requests.ts";
@@ -32,7 +33,7 @@ import { serveShape } from "./serving.ts";
 export class LaneGets {
   readonly edge: Edge;
   readonly #turns: LaneTurns;
-  readonly #open = new Set<LaneGet>();
+  readonly #open = new Roster<LaneGet>();
   #isClosing = false;
 
   constructor(edge: Edge, turns: LaneTurns) {
@@ -55,7 +56,7 @@ export class LaneGets {
   /** Ends every wait, and takes nothing any more. */
   close(): void {
     this.#isClosing = true;
-    for (const get of this.#open) get.shutDown();
+    for (const get of this.#open.members()) get.shutDown();
   }
 
   /** For its requests. */
@@ -70,7 +71,8 @@ export class LaneGets {
 }
 
 /** One request. */
-class LaneGet extends Patience implements Guest {
+class LaneGet extends Patience implements Guest, Member {
+  place = NO_PLACE;
   readonly #gets: LaneGets;
   readonly #connection: LaneConnection;
   readonly #request: PlainRequest;
@@ -162,7 +164,8 @@ class LaneGet extends Patience implements Guest {
     const { edge, isClosing } = this.#gets;
     const head = {
       status,
-      headers: { ...laneHeaders(this.#request.headers.origin), ...headers },
+      headers,
+      origin: this.#request.headers.origin,
       nowMs: edge.options.clock.nowMilliseconds(),
       isLast: isClosing,
     };

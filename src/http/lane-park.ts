@@ -8,7 +8,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { AdmissionSlot } from "./admission.ts";
 import { givenRequestId, type Edge } from "./edge.ts";
 import { Lane } from "./lane.ts";
-import { laneAnswer, laneHeaders, writeAnswer } from "./lane-answer.ts";
+import { laneAnswer, writeAnswer } from "./lane-answer.ts";
 import { LaneConnection } from "./lane-connection.ts";
 import { streamHeaders } from "./responses.ts";
 import type { Held, ShapeAnswer } from "./serving.ts";
@@ -50,14 +50,12 @@ export function parkStream(
   const connection = parkable(request);
   if (connection === undefined || edge.openRequests.isClosing) return false;
   const { position, chunk } = held.stream;
-  const headers = {
-    ...laneHeaders(request.headers.origin),
-    ...streamHeaders(position, edge.responseContext(held.cursor)),
-  };
+  const { origin } = request.headers;
+  const headers = streamHeaders(position, edge.responseContext(held.cursor));
   const nowMs = edge.options.clock.nowMilliseconds();
   reply.hijack();
   const client = edge.streams.park(connection, held.slot, position.shape);
-  const head = laneAnswer({ status: 200, headers, nowMs, isLast: false }, undefined);
+  const head = laneAnswer({ status: 200, headers, origin, nowMs, isLast: false }, undefined);
   writeAnswer(connection.socket, head, givenRequestId(request.raw));
   edge.traffic.answered("shape", 200);
   void edge.streams.follow(client, chunk);

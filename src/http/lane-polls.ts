@@ -17,11 +17,12 @@
  */
 
 import { setMaxListeners } from "node:events";
+import { TransientMap } from "../lib/transient-map.ts";
 import type { WaiterId } from "../model/ids.ts";
 import type { News, WaitOutcome, Watcher } from "../shapes/shape-service.ts";
 import type { AdmissionSlot } from "./admission.ts";
 import { closeBody, type OpenBody } from "./body.ts";
-import { laneAnswer, laneHeaders, writeAnswer, type LaneAnswer } from "./lane-answer.ts";
+import { laneAnswer, writeAnswer, type LaneAnswer } from "./lane-answer.ts";
 import type { Guest, LaneConnection } from "./lane-connection.ts";
 import { once, READ_COST, type Job, type LaneTurns } from "./lane-turns.ts";
 import { SHARED_BODY_BYTES_MAX } from "./limits.ts";
@@ -52,7 +53,7 @@ export interface ParkedRequest {
 export class LanePolls {
   readonly options: LanePollsOptions;
   readonly patience = new Patience();
-  readonly #cohorts = new Map<string, PollCohort>();
+  readonly #cohorts = new TransientMap<string, PollCohort>();
   #count = 0;
 
   constructor(options: LanePollsOptions) {
@@ -280,10 +281,9 @@ class PollCohort implements Watcher {
     return false;
   }
 
-  #bytesOf(response: ShapeResponse, body: Uint8Array, isLast: boolean): LaneAnswer {
-    const headers = { ...laneHeaders(this.#origin), ...response.headers };
+  #bytesOf({ status, headers }: ShapeResponse, body: Uint8Array, isLast: boolean): LaneAnswer {
     const nowMs = this.#polls.options.clock.nowMilliseconds();
-    return laneAnswer({ status: response.status, headers, nowMs, isLast }, body);
+    return laneAnswer({ status, headers, origin: this.#origin, nowMs, isLast }, body);
   }
 
   get #target(): string {

@@ -15,6 +15,7 @@
  */
 
 import { setMaxListeners } from "node:events";
+import { TransientMap } from "../lib/transient-map.ts";
 import type { WaiterId } from "../model/ids.ts";
 import { compareLogOffsets, formatLogOffset, type LogOffset } from "../model/log-offset.ts";
 import type { News, ServedShape, Watcher } from "../shapes/shape-service.ts";
@@ -42,7 +43,7 @@ export interface LaneStreamsOptions extends ServingOptions {
 export class LaneStreams implements EventClientOwner {
   readonly options: LaneStreamsOptions;
   readonly patience = new Patience();
-  readonly #cohorts = new Map<string, StreamCohort>();
+  readonly #cohorts = new TransientMap<string, StreamCohort>();
   readonly #clients = new Set<LaneEventClient>();
 
   constructor(options: LaneStreamsOptions) {

@@ -14,11 +14,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { asError, LitzError, shuttingDown } from "../lib/errors.ts";
+import { NO_PLACE, Roster, type Member } from "../lib/roster.ts";
 import { Client } from "./client.ts";
 import { PIPELINED_REQUESTS_MAX } from "./limits.ts";
 
 export class OpenRequests {
-  readonly #waiting = new Set<OpenRequest>();
+  readonly #waiting = new Roster<OpenRequest>();
   /** Unanswered requests per HTTP/1 connection that has any. */
   readonly #counts = new Map<Socket, number>();
   #isClosing = false;
@@ -58,8 +59,10 @@ export class OpenRequests {
   /** Ends every wait, and from now on at its beginning. */
   close(): void {
     this.#isClosing = true;
-    for (const open of this.#waiting) open.shutDown();
-    this.#waiting.clear();
+    for (const open of this.#waiting.members()) {
+      this.#waiting.delete(open);
+      open.shutDown();
+    }
   }
 
   /** The request will not be touched by a shutdown any more. */
@@ -128,7 +131,8 @@ export class Patience {
   }
 }
 
-export class OpenRequest extends Patience {
+export class OpenRequest extends Patience implements Member {
+  place = NO_PLACE;
   readonly client: Client;
   readonly #release: () => void;
 

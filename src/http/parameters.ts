@@ -135,18 +135,16 @@ const SUBSET_PREFIX = "subset__";
 /** `subset__where=x` and `subset[where]=x`, of which the first goes before. */
 function collectSubset(cast: Cast, query: Query): Query | undefined {
   const nested = query.get("subset");
-  const members = new Map<string, QueryValue>();
-  let isSubset = false;
+  let members: Map<string, QueryValue> | undefined;
   if (nested instanceof Map) {
-    isSubset = true;
-    for (const [name, value] of nested as ReadonlyMap<string, QueryValue>) members.set(name, value);
+    members = new Map(nested as ReadonlyMap<string, QueryValue>);
   } else if (cast.isPresent("subset")) {
     cast.error("subset", "is invalid");
   }
   for (const [name, value] of query) {
     if (!name.startsWith(SUBSET_PREFIX)) continue;
-    isSubset = true;
+    members ??= new Map();
     members.set(name.slice(SUBSET_PREFIX.length), value);
   }
-  return isSubset ? members : undefined;
+  return members;
 }

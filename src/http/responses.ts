@@ -112,18 +112,22 @@ function positionHeaders(
 ): Record<string, string> {
   const { shape, requested, end, isLive } = position;
   const etag = shapeEtag(shape.handle, requested, end) + content.etagSuffix;
-  return {
+  const headers: Record<string, string> = {
     "content-type": JSON_TYPE,
     "cache-control": logCacheControl(requested, isLive, context.cachePolicy),
     etag: `"${etag}"`,
     "electric-handle": shape.handle,
     "electric-offset": formatLogOffset(end),
     "electric-has-data": String(content.hasData),
-    ...(isLive
-      ? { "electric-cursor": context.cursor() }
-      : { "electric-schema": shape.schemaHeader, vary: "accept-encoding" }),
-    ...(position.isUpToDate ? { "electric-up-to-date": "" } : {}),
   };
+  if (isLive) {
+    headers["electric-cursor"] = context.cursor();
+  } else {
+    headers["electric-schema"] = shape.schemaHeader;
+    headers["vary"] = "accept-encoding";
+  }
+  if (position.isUpToDate) headers["electric-up-to-date"] = "";
+  return headers;
 }
 
 /** Protocol 7.8. */

@@ -137,6 +137,7 @@ export function templatesOf(template: ShapeTemplate): readonly ShapeTemplate[] {
 
 /** The tables that a shape is made of: the one whose rows it has, then those of subselects. */
 export function tablesOf(template: ShapeTemplate): readonly Table[] {
+  if (template.where?.subqueries === undefined) return [template.table];
   return [...new Map(templatesOf(template).map(({ table }) => [table.oid, table])).values()];
 }
 

@@ -40,8 +40,13 @@ export class ViewSeed {
     return isFull ? chunk.length : 0;
   }
 
-  /** @param visit may keep the tuple for as long as it lasts. */
-  forEach(visit: (tuple: Uint8Array, count: number) => void): void {
+  /** What it takes. */
+  get bytes(): number {
+    return this.#chunks.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** Each tuple, which may be kept for as long as this lasts, and how many rows give it. */
+  *[Symbol.iterator](): Generator<readonly [tuple: Uint8Array, count: number], void, void> {
     const last = this.#chunks.at(-1);
     for (const chunk of this.#chunks) {
       const end = chunk === last ? this.#used : chunk.length;
@@ -49,7 +54,7 @@ export class ViewSeed {
         const count = chunk.readUInt32LE(at);
         const start = at + HEAD_SIZE;
         at = start + chunk.readUInt32LE(at + 4);
-        visit(chunk.subarray(start, at), count);
+        yield [chunk.subarray(start, at), count];
       }
     }
   }
@@ -65,7 +70,7 @@ export class ViewSeed {
   }
 }
 
-/** Code of the error that is about one subselect: no shape that goes would make room for it. */
+/** Code of the error that is about one subselect: as large as it is, no other has to go for it. */
 export const VALUES_WITHOUT_ROOM = "SUBQUERY_MEMORY_EXHAUSTED";
 
 /** Neither where values are read nor in the core. */

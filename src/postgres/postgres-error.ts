@@ -22,6 +22,8 @@ export type PostgresErrorCode =
   | "POSTGRES_PRIVILEGE"
   /** A table, column, type or function is not what the statement took it for. */
   | "SCHEMA_CHANGED"
+  /** A text is no value of the type that the statement took it for. */
+  | "POSTGRES_INVALID_VALUE"
   /** The server cannot be used as it is set up. */
   | "POSTGRES_UNSUITABLE"
   /** Anything else that Postgres refuses. */
@@ -35,6 +37,7 @@ const BY_SQL_STATE: readonly [prefix: string, code: PostgresErrorCode][] = [
   ["53300", "POSTGRES_UNREACHABLE"], // too_many_connections
   ["28", "POSTGRES_REFUSED"], // invalid_authorization
   ["3D000", "POSTGRES_REFUSED"], // invalid_catalog_name
+  ["22P02", "POSTGRES_INVALID_VALUE"], // invalid_text_representation
   ["55P03", "POSTGRES_LOCK_TIMEOUT"],
   ["57014", "POSTGRES_TIMEOUT"], // query_canceled
   ["42501", "POSTGRES_PRIVILEGE"],

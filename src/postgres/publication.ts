@@ -20,11 +20,13 @@
  */
 
 import { LitzError } from "../lib/errors.ts";
+import { silentLogger, type Logger } from "../lib/logger.ts";
 import { systemTimers, type CancelTimer, type Timers } from "../lib/timers.ts";
 import { quoteIdentifier, quoteTable, type Table } from "../model/table.ts";
 import type { Pool, Queryable } from "./pool.ts";
 import { PostgresError } from "./postgres-error.ts";
 import { readPublishedTables } from "./publication-state.ts";
+import { lockHolders } from "./running-transactions.ts";
 
 export interface PublicationOptions {
   readonly database: Pool;
@@ -33,13 +35,18 @@ export interface PublicationOptions {
   readonly isManual: boolean;
   /** For `removeUnused`. */
   readonly timers?: Timers;
+  readonly logger?: Logger;
 }
 
 /**
  * ALTER TABLE needs the table for itself for a moment. While it waits, everybody else waits behind
- * it, so it must not wait long.
+ * it, writers, the shapes of other tables and with REPLICA IDENTITY FULL readers as well, so it
+ * must not wait long: a second, and twice as long after each time that it was in vain, for there
+ * are tables that somebody always uses for some seconds. Whoever asked comes back in ten.
  */
-const TIMEOUTS = { lockTimeoutMs: 5_000, statementTimeoutMs: 30_000 };
+const LOCK_TIMEOUT_MS = 1_000;
+const LOCK_TIMEOUT_MS_MAX = 5_000;
+const STATEMENT_TIMEOUT_MS = 30_000;
 /** A client that reloads its page drops its last shape and makes it again. */
 const REMOVAL_DELAY_MS = 60_000;
 const ATTEMPTS = 3;
@@ -63,9 +70,12 @@ export class Publication {
   readonly #name: string;
   readonly #isManual: boolean;
   readonly #timers: Timers;
+  readonly #logger: Logger;
   readonly #ready = new Set<number>();
   readonly #pending = new Map<number, Promise<void>>();
   readonly #removals = new Map<number, CancelTimer>();
+  /** Of tables that were locked for too long: how long they are waited for next. */
+  readonly #lockTimeouts = new Map<number, number>();
   #onUnsent: UnsentListener = () => Promise.resolve();
   #queue: Promise<unknown> = Promise.resolve();
   #isClosed = false;
@@ -75,6 +85,7 @@ export class Publication {
     this.#name = options.name;
     this.#isManual = options.isManual;
     this.#timers = options.timers ?? systemTimers;
+    this.#logger = options.logger ?? silentLogger;
   }
 
   /** @param onUnsent who has to know; one at a time. */
@@ -120,7 +131,8 @@ export class Publication {
    * table are one.
    *
    * @throws {LitzError} in the words of protocol 3.2 when the table may not be altered;
-   *   SCHEMA_CHANGED when it is not there any more.
+   *   TABLE_LOCKED when somebody uses it for too long; SCHEMA_CHANGED when it is not there any
+   *   more.
    */
   ensure(table: Table): Promise<void> {
     this.#removals.get(table.oid)?.();
@@ -188,7 +200,7 @@ export class Publication {
       const publication = quoteIdentifier(this.#name);
       const sql = `ALTER PUBLICATION ${publication} DROP TABLE ${quoteTable(table)}`;
       await this.#database
-        .transaction(TIMEOUTS, (transaction) => transaction.query(sql))
+        .transaction(this.#timeoutsOf(table), (transaction) => transaction.query(sql))
         .catch((error: unknown) => {
           if (!(error instanceof PostgresError)) throw error;
         });
@@ -206,8 +218,10 @@ export class Publication {
       try {
         await this.#addOnce(table);
         this.#ready.add(table.oid);
+        this.#lockTimeouts.delete(table.oid);
         return;
       } catch (error) {
+        if (isLockTimeout(error)) throw await this.#locked(table, error);
         if (attempt === ATTEMPTS) throw error;
         if (isMissing(error) && !this.#isManual) await this.#makeAgain();
         else if (!CROSSED.has(sqlStateOf(error) ?? "")) throw error;
@@ -250,7 +264,7 @@ export class Publication {
    * waited for, whoever comes next would not wait for them either.
    */
   async #complete(table: Table, isToAdd: boolean, withoutFull: readonly string[]): Promise<void> {
-    await this.#database.transaction(TIMEOUTS, async (transaction) => {
+    await this.#database.transaction(this.#timeoutsOf(table), async (transaction) => {
       if (isToAdd) {
         await this.#addTo(transaction, table);
         await awaitWriters(transaction, table);
@@ -275,6 +289,21 @@ export class Publication {
       if (isPrivilege(error)) throw this.#cannotAdd(table, error);
       throw error;
     }
+  }
+
+  #timeoutsOf({ oid }: Table) {
+    const lockTimeoutMs = this.#lockTimeouts.get(oid) ?? LOCK_TIMEOUT_MS;
+    return { lockTimeoutMs, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
+  }
+
+  async #locked(table: Table, cause: PostgresError): Promise<LitzError> {
+    const what = `Database table "${table.schema}.${table.name}" cannot be published`;
+    const { lockTimeoutMs } = this.#timeoutsOf(table);
+    this.#lockTimeouts.set(table.oid, Math.min(2 * lockTimeoutMs, LOCK_TIMEOUT_MS_MAX));
+    const holders = await lockHolders(this.#database, table.oid).catch(() => []);
+    this.#logger.warn({ holders }, `${what} while these transactions use it`);
+    const why = "a transaction that uses it has been running for too long, please retry";
+    return unavailable("TABLE_LOCKED", `${what}: ${why}`, cause);
   }
 
   #missing(): LitzError {
@@ -350,6 +379,10 @@ const DUPLICATE_OBJECT = "42710";
 const UNDEFINED_OBJECT = "42704";
 /** Somebody else altered the same thing: already a member, unique violation, internal error. */
 const CROSSED: ReadonlySet<string> = new Set([DUPLICATE_OBJECT, "23505", "XX000"]);
+
+function isLockTimeout(error: unknown): error is PostgresError {
+  return error instanceof PostgresError && error.code === "POSTGRES_LOCK_TIMEOUT";
+}
 
 function sqlStateOf(error: unknown): string | undefined {
   return error instanceof PostgresError ? error.sqlState : undefined;

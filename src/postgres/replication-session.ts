@@ -10,9 +10,11 @@ import type { Logger } from "../lib/logger.ts";
 import type { Timers } from "../lib/timers.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
+import type { Queryable } from "./pool.ts";
 import { Backoff } from "./reconnect.ts";
 import { ReplicationConnection } from "./replication-connection.ts";
 import { ReplicationStream, type ByteSink } from "./replication-stream.ts";
+import { runningWriters } from "./running-transactions.ts";
 import { acquireSlotLock, ensureSlot, type ReplicationNames } from "./slot.ts";
 
 /** Who reads the stream, over one connection after the other. */
@@ -27,12 +29,20 @@ export interface StreamReader extends ByteSink {
   detach(): void;
 }
 
+/**
+ * Why the slot does not go on where shapes are: it is gone, Postgres has given it up, or it was
+ * read with another storage directory.
+ */
+export type SlotLoss = "missing" | "invalidated" | "readByOther";
+
 /** Who wants to know how far the session has got. */
 export interface SessionListener {
   /** Another instance holds the lock. */
   waitingForLock(): void;
-  /** The slot is gone, with it what happened since: before it is made, every shape has to go. */
-  slotLost(reason: "missing" | "invalidated"): Promise<void>;
+  /** Up to where Postgres was told, or was about to be told, that it may forget. */
+  confirmed(): Lsn;
+  /** What happened meanwhile will not be sent: before the stream begins, every shape has to go. */
+  slotLost(reason: SlotLoss): Promise<void>;
   /** The stream is about to begin; nothing that committed up to `confirmed` will be sent again. */
   beginning(confirmed: Lsn): void;
   active(): void;
@@ -114,9 +124,14 @@ export class ReplicationSession {
         signal: this.#stop.signal,
         onWait: () => listener.waitingForLock(),
       });
-      const slot = await ensureSlot(connection, names.slot, (reason) => listener.slotLost(reason));
+      const slot = await ensureSlot(connection, names.slot, async (reason) => {
+        await listener.slotLost(reason);
+        await this.#tellOfWriters(connection!);
+      });
       // Once more, for shapes that were made while the slot was: their snapshots are older than it.
       if (slot.madeBecause !== undefined) await listener.slotLost(slot.madeBecause);
+      else if (slot.confirmedFlushLsn > listener.confirmed())
+        await listener.slotLost("readByOther");
       listener.beginning(slot.confirmedFlushLsn);
 
       const sink = new EarlySink(reader);
@@ -135,6 +150,14 @@ export class ReplicationSession {
     } finally {
       await connection?.close();
     }
+  }
+
+  /** A slot is made when all of them have ended, be it tomorrow. */
+  async #tellOfWriters(database: Queryable): Promise<void> {
+    const writers = await runningWriters(database);
+    if (writers.length === 0) return;
+    const message = "the replication slot cannot be made before these transactions have ended";
+    this.#options.logger.warn({ writers }, message);
   }
 
   async #follow(

@@ -15,7 +15,8 @@
  *   - Status updates, which acknowledge what is durable and keep the server from taking us for
  *     dead. They are sent by a timer, also while reading is paused, when a keepalive cannot even be
  *     seen. Each asks for an answer, so silence means that the connection is dead (no TCP timeout
- *     would tell within minutes).
+ *     would tell within minutes). More of them follow whatever arrives, to wake a walsender that
+ *     has missed a commit (walsender-nudges.ts).
  *   - Back-pressure: `pause` leaves the bytes in the kernel, and Postgres waits.
  *   - Not reading too eagerly. The walsender flushes every message, and a quick reader makes it do
  *     so for a few hundred bytes at a time, which costs both of us more than the data itself. Once
@@ -42,6 +43,7 @@ import { formatLsn, maxLsn, type Lsn } from "../model/lsn.ts";
 import { quoteIdentifier } from "../model/table.ts";
 import { PostgresError } from "./postgres-error.ts";
 import { streamOf, type ReplicationConnection } from "./replication-connection.ts";
+import { WalsenderNudges } from "./walsender-nudges.ts";
 
 /** Who reads the stream. */
 export interface ByteSink {
@@ -98,6 +100,7 @@ export class ReplicationStream {
   readonly #driverListener: (bytes: Buffer) => void;
   readonly #options: ReplicationStreamOptions;
   readonly #silenceMaxUs: number;
+  readonly #nudges: WalsenderNudges;
   #acknowledged: Lsn;
   #isPaused = false;
   #isOver = false;
@@ -133,6 +136,7 @@ export class ReplicationStream {
 
   private constructor(connection: ReplicationConnection, options: ReplicationStreamOptions) {
     this.#options = options;
+    this.#nudges = new WalsenderNudges(options.timers, () => this.#writeStatus(false));
     this.#acknowledged = options.startLsn;
     this.#lastReadUs = options.clock.nowMicroseconds();
     const timeout = options.walSenderTimeoutMs;
@@ -204,6 +208,7 @@ export class ReplicationStream {
       this.#socket.removeListener("data", this.#take);
       this.#socket.on("data", () => undefined);
       this.#cancelRest?.();
+      this.#nudges.stop();
       this.#socket.end(CLOSING_MESSAGES);
       this.#socket.resume();
       const cancel = this.#options.timers.after(CLOSE_TIMEOUT_MS, () => this.#socket.destroy());
@@ -246,6 +251,7 @@ export class ReplicationStream {
     const earned = gap < QUICK_READ_US ? gap : -gap * IDLE_WEIGHT;
     this.#busyUs = Math.max(0, Math.min(BUSY_MAX_US, this.#busyUs + earned));
     this.#lastReadUs = now;
+    this.#nudges.heard(chunk);
     try {
       this.#options.sink.onBytes(chunk);
     } catch (error) {
@@ -300,6 +306,7 @@ export class ReplicationStream {
     this.#isOver = true;
     this.#cancelStatus?.();
     this.#cancelRest?.();
+    this.#nudges.stop();
     this.#socket.removeListener("data", this.#take);
     this.#socket.destroy();
     if (this.#isClosing && this.#failure === undefined) return undefined;

@@ -8,7 +8,7 @@
  *
  * There is no timer. What arrives while a batch of its template is in flight makes the next one: a
  * lone request waits for nobody, and the busier the server the larger the batches. A batch is
- * two round trips; one by one a snapshot costs five.
+ * one round trip; one by one a snapshot costs five.
  *
  * Invariants:
  *
@@ -21,8 +21,9 @@
 
 import pg from "pg";
 import type { Clock } from "../lib/clock.ts";
-import { asError } from "../lib/errors.ts";
+import { asError, LitzError } from "../lib/errors.ts";
 import type { Stoppable } from "../lib/stop-signal.ts";
+import { TransientMap } from "../lib/transient-map.ts";
 import {
   whereSqlOver,
   type ShapeDefinition,
@@ -32,9 +33,10 @@ import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import { quoteTable } from "../model/table.ts";
 import { arrayText } from "./array-text.ts";
 import type { Pool, TextRow } from "./pool.ts";
+import { PostgresError } from "./postgres-error.ts";
 import { rowExpression } from "./row-expression.ts";
 import type { SnapshotReader } from "./snapshot-query.ts";
-import { abandon, DEFAULT_LIMITS, SnapshotTransaction } from "./snapshot-transaction.ts";
+import { abandon, DEFAULT_LIMITS, readAtOnce } from "./snapshot-transaction.ts";
 
 const { escapeLiteral } = pg;
 
@@ -76,7 +78,7 @@ export class SnapshotBatcher {
   readonly #pool: Pool;
   readonly #reader: Pick<SnapshotReader, "read">;
   /** By the text of the template. */
-  readonly #waiting = new Map<string, Request[]>();
+  readonly #waiting = new TransientMap<string, Request[]>();
   /** How many shapes of a template go into one batch: what has proved quick enough. */
   readonly #sizes = new Map<string, number>();
   readonly #clock: Clock;
@@ -97,7 +99,7 @@ export class SnapshotBatcher {
       const waiting = this.#waiting.get(text);
       if (waiting === undefined) this.#waiting.set(text, [request]);
       else waiting.push(request);
-      this.#pump();
+      if (!this.#inFlight.has(text)) this.#pump();
     });
   }
 
@@ -116,7 +118,7 @@ export class SnapshotBatcher {
 
   /** Templates take turns: what a batch leaves over goes to the end. */
   #takeNext(): Request[] | undefined {
-    for (const [text, requests] of this.#waiting) {
+    for (const [text, requests] of this.#waiting.entries()) {
       if (this.#inFlight.has(text)) continue;
       this.#waiting.delete(text);
       const waiting = requests.filter(isWanted);
@@ -175,20 +177,14 @@ export class SnapshotBatcher {
       };
       for (const { signal } of requests) signal.addEventListener("abort", stop, { once: true });
       stop();
-      const transaction = await SnapshotTransaction.begin(
-        client,
-        DEFAULT_LIMITS,
-        "pg_current_wal_insert_lsn",
-        template,
-      );
       try {
         const isEmpty = template.log === "changes_only";
         const sql = isEmpty ? "SELECT" : rowsSql(template, requests);
-        const rows = await transaction.rowsAndCommit(sql);
+        const { bounds, rows } = await readAtOnce(client, DEFAULT_LIMITS, template, sql);
         const shapes = isEmpty ? requests.map(() => "") : rows.map(rowsOf);
-        return { bounds: transaction.bounds, shapes };
-      } catch {
-        await transaction.rollback();
+        return { bounds, shapes };
+      } catch (error) {
+        if (isAboutTable(error)) throw error;
         return undefined;
       } finally {
         for (const { signal } of requests) signal.removeEventListener("abort", stop);
@@ -214,6 +210,15 @@ export class SnapshotBatcher {
     const { definition, placed, rows, signal, tagPrefix, resolve, reject } = request;
     this.#reader.read(definition, placed, rows, signal, tagPrefix).then(resolve, reject);
   }
+}
+
+/**
+ * Whether nobody can read the table. Anything else may be about the values of one shape, or that
+ * the constants of this template cannot come from an array, as those of an enum cannot.
+ */
+function isAboutTable(error: unknown): boolean {
+  if (!(error instanceof PostgresError)) return error instanceof LitzError;
+  return error.code === "POSTGRES_LOCK_TIMEOUT" || error.code === "POSTGRES_PRIVILEGE";
 }
 
 /** Whether nobody has given up; who has is told. A server that stops may have thousands in line. */

@@ -1,5 +1,6 @@
 /**
- * A transaction that shows one moment of the database, and reads rows of it through a cursor.
+ * A transaction that shows one moment of the database, and reads rows of it through a cursor; or,
+ * of a query that has few, all of them in a single round trip (`readAtOnce`).
  *
  *     BEGIN REPEATABLE READ; SET LOCAL ...; LOCK TABLE ... IN ACCESS SHARE MODE;
  *     SELECT snapshot, position; SELECT is it still the same table        ── bounds
@@ -18,15 +19,14 @@
  */
 
 import type pg from "pg";
-import { LitzError } from "../lib/errors.ts";
 import type { Stoppable } from "../lib/stop-signal.ts";
 import { parseLsn } from "../model/lsn.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import { tablesOf, templatesOf, type ShapeTemplate } from "../model/shape-definition.ts";
-import { keyColumnsOf, quoteTable, type Table } from "../model/table.ts";
-import { usedColumnsOf } from "../model/template-columns.ts";
+import { quoteTable } from "../model/table.ts";
 import { VALUE_SETTINGS } from "./connection-options.ts";
 import { runQuery, runStatements, type Pool, type TextRow } from "./pool.ts";
+import { checkTableForm, FORM_STATEMENTS, formStatements } from "./table-form.ts";
 
 export interface SnapshotLimits {
   /** How long the query may wait for a lock on its table. */
@@ -91,7 +91,7 @@ export class SnapshotTransaction {
     position: WalPosition,
     template: ShapeTemplate,
   ): Promise<SnapshotTransaction> {
-    const sql = openingSql(limits, position, template);
+    const sql = openingStatements(limits, position, template).join(";");
     try {
       const timeoutMs = limits.lockTimeoutMs + ROUND_TRIP_TIMEOUT_MS;
       const results = await runStatements(client, sql, [], timeoutMs);
@@ -144,17 +144,6 @@ export class SnapshotTransaction {
     }
   }
 
-  /**
-   * All rows of a query that has few and no parameters, and the end of the transaction, in one
-   * round trip.
-   *
-   * @throws {LitzError} POSTGRES_*; `rollback` follows then.
-   */
-  async rowsAndCommit(query: string): Promise<readonly TextRow[]> {
-    const sql = `${query}; COMMIT`;
-    return (await runStatements(this.#client, sql, [], this.#timeoutMs)).at(-2)!;
-  }
-
   async commit(): Promise<void> {
     await runQuery(this.#client, "COMMIT");
   }
@@ -162,6 +151,40 @@ export class SnapshotTransaction {
   async rollback(): Promise<void> {
     await rollBack(this.#client);
   }
+}
+
+/** Where in the WAL a snapshot lies, and what a query finds in it. */
+export interface SnapshotRows {
+  readonly bounds: SnapshotBounds;
+  readonly rows: readonly TextRow[];
+}
+
+/**
+ * Takes a snapshot, reads all rows of a query in it, and ends it, in one round trip. That the table
+ * is the one that was defined is found out together with the rows, and before anybody gets them.
+ *
+ * REQUIRES: no transaction is open; none is afterwards.
+ *
+ * @param query has no parameters, and few rows.
+ * @throws {LitzError} SCHEMA_CHANGED when a table is not the one that was defined, POSTGRES_*.
+ */
+export async function readAtOnce(
+  client: pg.ClientBase,
+  limits: SnapshotLimits,
+  template: ShapeTemplate,
+  query: string,
+): Promise<SnapshotRows> {
+  const opening = openingStatements(limits, "pg_current_wal_insert_lsn", template);
+  const timeoutMs = limits.lockTimeoutMs + limits.batchTimeoutMs + NETWORK_MARGIN_MS;
+  const sql = [...opening, query, "COMMIT"].join(";");
+  let results: TextRow[][];
+  try {
+    results = await runStatements(client, sql, [], timeoutMs);
+  } catch (error) {
+    await rollBack(client);
+    throw error;
+  }
+  return { bounds: boundsIn(results, template), rows: results[opening.length]! };
 }
 
 /**
@@ -225,12 +248,12 @@ function fetchSql(count: number): string {
   return `FETCH ${count} FROM ${CURSOR}`;
 }
 
-/** All that comes before rows. */
-function openingSql(
+/** All that comes before rows: statements, each of which has one result. */
+function openingStatements(
   { lockTimeoutMs, batchTimeoutMs }: SnapshotLimits,
   position: WalPosition,
   template: ShapeTemplate,
-): string {
+): readonly string[] {
   const settings = Object.entries({
     ...VALUE_SETTINGS,
     lock_timeout: `${lockTimeoutMs}ms`,
@@ -238,69 +261,32 @@ function openingSql(
     // Every row will be read: plan for all of them, not for the first ones.
     cursor_tuple_fraction: "1",
   });
-  return `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-     ${settings.map(([name, value]) => `SET LOCAL ${name} = '${value}'`).join("; ")};
-     LOCK TABLE ${tablesOf(template).map(quoteTable).join(", ")} IN ACCESS SHARE MODE;
-     ${CHECK_CLIENT};
-     SELECT pg_current_snapshot(), ${position}();
-     ${templatesOf(template)
-       .map(({ table }) => formSql(table))
-       .join("; ")}`;
+  return [
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    ...settings.map(([name, value]) => `SET LOCAL ${name} = '${value}'`),
+    `LOCK TABLE ${tablesOf(template).map(quoteTable).join(", ")} IN ACCESS SHARE MODE`,
+    CHECK_CLIENT,
+    `SELECT pg_current_snapshot(), ${position}()`,
+    ...templatesOf(template).flatMap(({ table }) => formStatements(table)),
+  ];
 }
 
-/** From the answers to `openingSql`. @throws {LitzError} SCHEMA_CHANGED. */
+/** In front of the forms: BEGIN, the settings, LOCK, CHECK_CLIENT. */
+const SNAPSHOT_INDEX = 1 + Object.keys(VALUE_SETTINGS).length + 3 + 2;
+
+/**
+ * From the results of `openingStatements`, and perhaps of more.
+ *
+ * @throws {LitzError} SCHEMA_CHANGED.
+ */
 function boundsIn(results: readonly TextRow[][], template: ShapeTemplate): SnapshotBounds {
-  const templates = templatesOf(template);
-  for (const [index, form] of results.slice(-templates.length).entries()) {
-    checkForm(templates[index]!, form[0] as string[]);
+  let first = SNAPSHOT_INDEX + 1;
+  for (const each of templatesOf(template)) {
+    checkTableForm(each, results.slice(first, first + FORM_STATEMENTS));
+    first += FORM_STATEMENTS;
   }
-  const [snapshot, lsn] = results.at(-templates.length - 1)![0] as string[];
+  const [snapshot, lsn] = results[SNAPSHOT_INDEX]![0] as string[];
   return parseBounds(snapshot!, lsn!);
-}
-
-/** What has the table's name: its oid, its columns, those of them that make up the primary key. */
-function formSql(table: Table): string {
-  const name = quoteTable(table).replaceAll("'", "''").replaceAll("\\", "\\\\");
-  return `
-    SELECT c.oid,
-           (SELECT coalesce(json_agg(json_build_array(
-                     a.attnum - 1, a.attname, a.atttypid::int8, a.atttypmod) ORDER BY a.attnum),
-                   '[]')
-            FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-           (SELECT coalesce(json_agg(k.attnum - 1 ORDER BY k.position), '[]')
-            FROM pg_index i, unnest(i.indkey) WITH ORDINALITY AS k(attnum, position)
-            WHERE i.indrelid = c.oid AND i.indisprimary AND k.position <= i.indnkeyatts)
-    FROM pg_class c WHERE c.oid = to_regclass(E'${name}')`;
-}
-
-type ColumnForm = readonly [index: number, name: string, typeOid: number, typeModifier: number];
-
-/** The lock keeps the answer true. @throws {LitzError} SCHEMA_CHANGED. */
-function checkForm(template: ShapeTemplate, row: readonly string[] | undefined): void {
-  const { table, columns, hasExplicitColumns } = template;
-  if (row?.[0] === `${table.oid}`) {
-    const now = new Map((JSON.parse(row[1]!) as ColumnForm[]).map((form) => [form[0], form]));
-    const isSame = (index: number): boolean => {
-      const { name, typeOid, typeModifier } = table.columns[index]!;
-      const form = now.get(index);
-      return form?.[1] === name && form[2] === typeOid && form[3] === typeModifier;
-    };
-    const hasKey = table.columns.some(({ keyIndex }) => keyIndex !== undefined);
-    const key = JSON.stringify(hasKey ? keyColumnsOf(table) : []);
-    const isComplete = hasExplicitColumns || now.size === columns.length;
-    if (
-      isComplete &&
-      key === row[2]!.replaceAll(" ", "") &&
-      usedColumnsOf(template).every(isSame)
-    ) {
-      return;
-    }
-  }
-  throw new LitzError(`${quoteTable(table)} is not the table any more that it was`, {
-    code: "SCHEMA_CHANGED",
-    httpStatus: 409,
-    retriable: true,
-  });
 }
 
 /** So many rows that they come to `BATCH_BYTES`, if they are like those of the last batch. */

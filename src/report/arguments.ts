@@ -2,7 +2,8 @@
 
 import { parseArgs } from "node:util";
 import { LitzError } from "../lib/errors.ts";
-import { WORKLOADS } from "./workloads.ts";
+import { formatCount } from "./format.ts";
+import { sizesOf, workloadNamed, WORKLOADS } from "./workloads.ts";
 
 const WORKLOAD_NAMES = WORKLOADS.map(({ name }) => name);
 
@@ -89,6 +90,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const FOR_SERVERS = ["pid", "database", "secret", "clients", "writes", "rows"] as const;
 const FOR_MEMORY = ["workload", "repetitions", "quick", "full"] as const;
+const FOR_MEASURING = ["shapes", "url", ...FOR_MEMORY, ...FOR_SERVERS] as const;
 
 /** @throws {LitzError} REPORT_ARGUMENT */
 export function readArguments(
@@ -97,8 +99,12 @@ export function readArguments(
 ): ReportRequest {
   const values = parse(arguments_);
   if (values.help) return { kind: "help" };
+  if (values.out === "") throw wrong("--out is empty: expected a directory to write to");
   const output = { out: values.out, isJson: values.json };
-  if (values.from !== undefined) return { kind: "again", from: values.from, ...output };
+  if (values.from !== undefined) {
+    refuse(values, FOR_MEASURING, "says what to measure, and --from measures nothing");
+    return { kind: "again", from: values.from, ...output };
+  }
   return values.url === undefined
     ? memoryRequest(values, output)
     : serverRequest(values, values.url, output, environment);
@@ -109,7 +115,7 @@ function parse(arguments_: readonly string[]): Values {
     return parseArgs({ args: [...arguments_], options: OPTIONS }).values;
   } catch (error) {
     // The first sentence names the argument; what follows is advice that does not fit here.
-    const [first] = (error as Error).message.split(/\. |\n/);
+    const [first] = (error as Error).message.split(/\.(?: |\n)|\n/);
     throw wrong(`${first}; \`litz report --help\` lists what there is`);
   }
 }
@@ -122,10 +128,13 @@ function memoryRequest(values: Values, output: Output): MemoryRequest {
     : values.full
       ? ["1000,10000,100000,1000000,3000000", "5"]
       : ["1000,10000,100000,1000000", "3"];
+  const workloads = readWorkloads(values.workload);
+  const shapeCounts = readCounts("shapes", values.shapes ?? shapes);
+  refuseNothing(workloads, shapeCounts);
   return {
     kind: "memory",
-    workloads: readWorkloads(values.workload),
-    shapeCounts: readCounts("shapes", values.shapes ?? shapes),
+    workloads,
+    shapeCounts,
     repetitions: readCount("repetitions", values.repetitions ?? repetitions),
     seed: readCount("seed", values.seed),
     ...output,
@@ -161,6 +170,14 @@ function serverRequest(
 function refuse(values: Values, names: readonly (keyof Values)[], why: string): void {
   const name = names.find((each) => values[each] !== undefined && values[each] !== false);
   if (name !== undefined) throw wrong(`--${name} ${why}`);
+}
+
+/** One workload that is too small for the sizes is left out, but not all of them. */
+function refuseNothing(workloads: readonly string[], shapeCounts: readonly number[]): void {
+  if (workloads.some((name) => sizesOf(name, shapeCounts).length > 0)) return;
+  const most = Math.max(...workloads.map((name) => workloadNamed(name).shapesMax ?? Infinity));
+  const asked = `--shapes ${shapeCounts.join(",")}`;
+  throw wrong(`${asked}: ${workloads.join(",")} is run with ${formatCount(most)} shapes at most`);
 }
 
 function readWorkloads(text: string | undefined): readonly string[] {

@@ -3,7 +3,7 @@
  * so that stdout is the result.
  */
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../lib/clock.ts";
 import { LitzError } from "../lib/errors.ts";
@@ -21,6 +21,8 @@ const progress: Progress = (line) => void process.stderr.write(`${line}\n`);
 /** @throws {LitzError} with a message for whoever typed the command. */
 export async function runReport(arguments_: readonly string[]): Promise<void> {
   const request = readArguments(arguments_, process.env);
+  // Before a quarter of an hour of measuring, which a wrong path is not to cost.
+  if (request.kind !== "help") prepareDirectory(request.out);
   switch (request.kind) {
     case "help":
       process.stdout.write(REPORT_HELP);
@@ -33,6 +35,17 @@ export async function runReport(arguments_: readonly string[]): Promise<void> {
       return;
     case "server":
       await write(await measureOverHttp(request, arguments_), request);
+  }
+}
+
+function prepareDirectory(out: string): void {
+  try {
+    mkdirSync(out, { recursive: true });
+    accessSync(out, constants.W_OK);
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code;
+    const message = `--out ${out}: no file can be written there (${why}); name a directory`;
+    throw new LitzError(message, { code: "REPORT_UNWRITABLE", cause });
   }
 }
 
@@ -82,7 +95,7 @@ function describeOrigin(
 }
 
 /** Without what must not be shown to others: passwords in a URL, and the secret. */
-function commandText(arguments_: readonly string[]): string {
+export function commandText(arguments_: readonly string[]): string {
   const shown = arguments_.map((argument, index) => {
     if (arguments_[index - 1] === "--secret") return "...";
     return argument.replace(/^--secret=.*/, "--secret=...").replace(/\/\/[^@/]*@/, "//...@");
@@ -97,7 +110,6 @@ async function write(
   const markdown = renderMarkdown(document);
   const json = `${JSON.stringify(document, undefined, 1)}\n`;
   const page = await renderPage(document);
-  mkdirSync(out, { recursive: true });
   writeFileSync(join(out, "report.json"), json);
   writeFileSync(join(out, "summary.md"), markdown);
   writeFileSync(join(out, "index.html"), page);

@@ -100,13 +100,17 @@ function ratioOf(
   return better === "less" ? other / core : core / other;
 }
 
+/** Whether the core falls short of a goal: of other figures it is not expected. */
+export function isShort({ goal }: Figure, ratio: number): boolean {
+  return goal !== undefined && ratio < RATIO_WANTED;
+}
+
 function shortfallsOf({ figure, ratios }: ComparedFigure): string[] {
-  const { goal } = figure;
-  if (goal === undefined) return [];
   const short = BASELINE_NAMES.flatMap((name) => {
     const ratio = ratios[name];
-    if (ratio === undefined || ratio >= RATIO_WANTED) return [];
-    return [`${formatRatio(ratio)} of ${name}`];
+    return ratio === undefined || !isShort(figure, ratio)
+      ? []
+      : [`${formatRatio(ratio)} of ${name}`];
   });
-  return short.length === 0 ? [] : [`${goal} ${short.join(" and ")}`];
+  return short.length === 0 ? [] : [`${figure.goal} ${short.join(" and ")}`];
 }

@@ -1,19 +1,20 @@
 /** A report as Markdown: for a terminal, a commit, an issue. */
 
-import { compare, loudLines, type ComparedFigure, type Comparison } from "./comparison.ts";
+import { compare, isShort, loudLines, type ComparedFigure, type Comparison } from "./comparison.ts";
 import type { HeapBreakdown, ReportDocument } from "./document.ts";
-import { RATIO_WANTED } from "./figures.ts";
 import { formatBytes, formatCount, formatRatio } from "./format.ts";
-import { describeOrigin, largestOfEach, structuresOf } from "./report-parts.ts";
+import { describeOrigin, largestOfEach, structuresOf, titleOf } from "./report-parts.ts";
 import { serverRows } from "./server/server-rows.ts";
+import { gainRows, GAINS_ABOUT, GAINS_HEAD, GAINS_TITLE } from "./subqueries/gains.ts";
 import { BASELINE_NAMES, ENGINE_NAMES } from "./workload.ts";
 import { workloadNamed } from "./workloads.ts";
 
 export function renderMarkdown(document: ReportDocument): string {
   const comparisons = compare(document);
-  const sections = ["# litz: memory report", originList(document)];
+  const sections = [`# ${titleOf(document)}`, originList(document)];
   if (document.runs.length > 0) sections.push(loudSection(comparisons));
   sections.push(...comparisons.map(comparisonSection));
+  sections.push(...gainsSection(comparisons));
   sections.push(...largestOfEach(comparisons).map(structureSection));
   if (document.heaps.length > 0) sections.push(heapSection(document.heaps));
   for (const run of document.servers) {
@@ -57,9 +58,18 @@ function figureRow({ figure, values, ratios }: ComparedFigure): string {
   const compared = BASELINE_NAMES.map((name) => {
     const ratio = ratios[name];
     if (ratio === undefined) return "";
-    return ratio >= RATIO_WANTED ? formatRatio(ratio) : `**${formatRatio(ratio)}**`;
+    return isShort(figure, ratio) ? `**${formatRatio(ratio)}**` : formatRatio(ratio);
   });
   return row([figure.label, ...cells, ...compared]);
+}
+
+/** None where no subselects were measured. */
+function gainsSection(comparisons: readonly Comparison[]): readonly string[] {
+  const rows = gainRows(comparisons);
+  if (rows.length === 0) return [];
+  const rule = GAINS_HEAD.map((_, column) => (column === 0 ? "---" : "---:"));
+  const table = [GAINS_HEAD, rule, ...rows].map(row).join("\n");
+  return [`## ${GAINS_TITLE}`, GAINS_ABOUT, table];
 }
 
 function structureSection(comparison: Comparison): string {

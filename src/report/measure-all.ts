@@ -8,7 +8,7 @@ import { BYTES_PER_SHAPE } from "./figures.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import { heapSharesInChild, measureInChild } from "./run-child.ts";
 import { ENGINE_NAMES } from "./workload.ts";
-import { workloadNamed } from "./workloads.ts";
+import { sizesOf, workloadNamed } from "./workloads.ts";
 
 /** Is told what has been done, a line each. */
 export type Progress = (line: string) => void;
@@ -51,11 +51,6 @@ function planRuns({
       ),
     ),
   );
-}
-
-function sizesOf(workload: string, shapeCounts: readonly number[]): readonly number[] {
-  const { shapesMax = Infinity } = workloadNamed(workload);
-  return shapeCounts.filter((count) => count <= shapesMax);
 }
 
 /** Once for each workload and engine, at the largest size of which a snapshot can be taken. */

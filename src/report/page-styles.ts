@@ -46,5 +46,8 @@ th[scope="row"], thead th:first-child { text-align: left; font-weight: 400; whit
 .heaps { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr));
   gap: 20px; margin-top: 12px; }
 .heaps th[scope="row"] { min-width: 0; }
+@media (max-width: 600px) { th, td { padding: 5px 6px; }
+  th[scope="row"], thead th:first-child { min-width: 130px; } thead th { white-space: normal;
+  overflow-wrap: anywhere; } }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 7px; }
 `;

@@ -4,14 +4,22 @@
  */
 
 import { chartsOf, ENGINE_COLOURS, loadCharts, type Chart } from "./charts.ts";
-import { compare, loudLines, valueOf, type ComparedFigure, type Comparison } from "./comparison.ts";
+import {
+  compare,
+  isShort,
+  loudLines,
+  valueOf,
+  type ComparedFigure,
+  type Comparison,
+} from "./comparison.ts";
 import type { HeapBreakdown, ReportDocument } from "./document.ts";
-import { BYTES_PER_SHAPE, RATIO_WANTED } from "./figures.ts";
+import { BYTES_PER_SHAPE } from "./figures.ts";
 import { formatBytes, formatCount, formatRatio } from "./format.ts";
 import { STYLES } from "./page-styles.ts";
-import { describeOrigin, largestOfEach, structuresOf } from "./report-parts.ts";
+import { describeOrigin, largestOfEach, structuresOf, titleOf } from "./report-parts.ts";
 import { serverRows } from "./server/server-rows.ts";
 import type { ServerRun } from "./server/server-run.ts";
+import { gainRows, GAINS_ABOUT, GAINS_HEAD, GAINS_TITLE } from "./subqueries/gains.ts";
 import { BASELINE_NAMES, ENGINE_NAMES, type EngineName } from "./workload.ts";
 import { workloadNamed } from "./workloads.ts";
 
@@ -34,6 +42,7 @@ export async function renderPage(document: ReportDocument): Promise<string> {
     comparisons.length === 0 ? "" : loudSection(comparisons),
     comparisons.length > 0 && render === undefined ? `<p class="loud">${code(NO_CHARTS)}</p>` : "",
     ...sections,
+    gainsSection(comparisons),
     ...document.servers.map(serverSection),
     comparisons.length === 0 ? "" : METHOD,
     rawData(document),
@@ -43,7 +52,7 @@ export async function renderPage(document: ReportDocument): Promise<string> {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>litz: memory report</title>
+<title>${titleOf(document)}</title>
 <style>${STYLES}</style>
 </head>
 <body>
@@ -60,7 +69,7 @@ function header(document: ReportDocument, comparisons: readonly Comparison[]): s
     ([label, value]) => `<div><dt>${escape(label)}</dt><dd>${escape(value)}</dd></div>`,
   );
   return `<header>
-<h1>litz: memory report</h1>
+<h1>${titleOf(document)}</h1>
 ${headline(comparisons)}
 <dl class="origin">${origin.join("")}</dl>
 </header>`;
@@ -138,8 +147,9 @@ function figureCells({ figure, values, ratios }: ComparedFigure): readonly strin
   const compared = BASELINE_NAMES.map((name) => {
     const ratio = ratios[name];
     if (ratio === undefined) return "";
-    const isShort = figure.goal !== undefined && ratio < RATIO_WANTED;
-    return isShort ? `<b class="short">${formatRatio(ratio)}</b>` : formatRatio(ratio);
+    return isShort(figure, ratio)
+      ? `<b class="short">${formatRatio(ratio)}</b>`
+      : formatRatio(ratio);
   });
   return [escape(figure.label), ...measured, ...compared];
 }
@@ -165,6 +175,14 @@ function heapDetails(heaps: readonly HeapBreakdown[]): string {
   const size = formatCount(heaps[0]!.shapeCount);
   return `<details><summary>where the JavaScript heap goes, ${size} shapes</summary>
 <div class="heaps">${tables.join("")}</div></details>`;
+}
+
+/** Empty where no subselects were measured. */
+function gainsSection(comparisons: readonly Comparison[]): string {
+  const rows = gainRows(comparisons).map((cells) => cells.map(escape));
+  if (rows.length === 0) return "";
+  return `<section><h2>${GAINS_TITLE}</h2><p>${GAINS_ABOUT}</p>
+${table(GAINS_HEAD, rows)}</section>`;
 }
 
 function serverSection(run: ServerRun): string {

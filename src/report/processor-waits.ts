@@ -12,8 +12,32 @@ const TASKS = "/proc/self/task";
 let mainThread: number | undefined;
 const text = Buffer.alloc(64);
 
-/** Of the thread that a process begins with, in milliseconds since then. */
-export function mainThreadWaitedMs(): number {
+export interface Moment {
+  /** As the clock has it. */
+  readonly nowMs: number;
+  /** Of the thread that the process began with, since then. */
+  readonly waitedMs: number;
+}
+
+/**
+ * The clock and what the main thread has waited so far, at one moment. Between two readings a
+ * thread may lose its processor, which is likely when it does little but read: its wait would be
+ * in one span and the time that it took in the next. So they are read again until nothing was
+ * waited for between them.
+ *
+ * @param clock in milliseconds.
+ */
+export function mainThreadMoment(clock: () => number): Moment {
+  let waited = mainThreadWaitedMs();
+  for (;;) {
+    const nowMs = clock();
+    const waitedMs = mainThreadWaitedMs();
+    if (waitedMs === waited) return { nowMs, waitedMs };
+    waited = waitedMs;
+  }
+}
+
+function mainThreadWaitedMs(): number {
   try {
     mainThread ??= openSync(`${TASKS}/${process.pid}/schedstat`, "r");
     return waitedMs(text.toString("latin1", 0, readSync(mainThread, text, 0, text.length, 0)));

@@ -1,9 +1,10 @@
 /** What the page and the Markdown have in common: rows of text, from the document. */
 
 import type { Comparison } from "./comparison.ts";
-import type { ReportDocument } from "./document.ts";
+import type { Parameters, ReportDocument } from "./document.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import type { StructureReport } from "./structure-report.ts";
+import { sizesOf, workloadNamed } from "./workloads.ts";
 
 /** Above this the machine had other work than ours when the report was begun. */
 const QUIET_LOAD_MAX = 1.5;
@@ -12,12 +13,6 @@ export function describeOrigin(document: ReportDocument): readonly (readonly [st
   const { environment, parameters, command, date } = document;
   const { processor, processorCount, memoryGib, platform, loadBefore } = environment;
   const isQuiet = loadBefore <= QUIET_LOAD_MAX;
-  const measured: [string, string][] = [
-    ["workloads", parameters.workloads.join(", ")],
-    ["shapes", parameters.shapeCounts.map(formatCount).join(" / ")],
-    ["repetitions", parameters.repetitions === 1 ? "1" : `${parameters.repetitions}, medians`],
-    ["seed", String(parameters.seed)],
-  ];
   return [
     ["machine", `${processor}, ${processorCount} cores, ${memoryGib} GiB, ${platform}`],
     ["load when it began", isQuiet ? String(loadBefore) : `${loadBefore}: the machine was BUSY`],
@@ -25,8 +20,30 @@ export function describeOrigin(document: ReportDocument): readonly (readonly [st
     ["commit", environment.commit],
     ["date", date],
     ["command", command],
-    ...measured,
+    ...describeParameters(parameters),
   ];
+}
+
+function describeParameters(parameters: Parameters): readonly (readonly [string, string])[] {
+  const { workloads, shapeCounts, repetitions, seed } = parameters;
+  const leftOut = workloads
+    .filter((name) => sizesOf(name, shapeCounts).length < shapeCounts.length)
+    .map((name) => `${name} above ${formatCount(workloadNamed(name).shapesMax!)} shapes`);
+  const ofMemory: [string, string][] = [
+    ["workloads", workloads.join(", ")],
+    ["repetitions", repetitions === 1 ? "1" : `${repetitions}, medians`],
+  ];
+  return [
+    ["shapes", shapeCounts.map(formatCount).join(" / ")],
+    // A server over HTTP is measured with none.
+    ...(workloads.length === 0 ? [] : ofMemory),
+    ...(leftOut.length === 0 ? [] : ([["left out", leftOut.join(", ")]] as const)),
+    ["seed", String(seed)],
+  ];
+}
+
+export function titleOf({ servers }: ReportDocument): string {
+  return servers.length > 0 ? "litz: report of a server" : "litz: memory report";
 }
 
 /** The largest size of each workload. REQUIRES: sizes ascending. */

@@ -73,6 +73,13 @@ async function equality(): Promise<PopulationFactory> {
   return (await import("./workloads/equality.ts")).createEqualityPopulation;
 }
 
+/** At which of the sizes a workload is run: not at those that are too large for it. */
+export function sizesOf(name: string, shapeCounts: readonly number[]): readonly number[] {
+  const { shapesMax = Infinity } = workloadNamed(name);
+  return shapeCounts.filter((count) => count <= shapesMax);
+}
+
+/** @throws {RangeError} when there is no such workload. */
 export function workloadNamed(name: string): Workload {
   const workload = WORKLOADS.find((each) => each.name === name);
   if (workload === undefined) throw new RangeError(`there is no workload ${name}`);

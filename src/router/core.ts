@@ -8,7 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { instantiateSync } from "@assemblyscript/loader";
-import { assert } from "../lib/assert.ts";
+import { assert, AssertionError } from "../lib/assert.ts";
 
 /** An assertion in the core failed, in a build that has them. Linear memory may be torn. */
 export class CoreTrap extends Error {
@@ -171,12 +171,17 @@ export class Core {
 }
 
 /**
- * Whether a call into the core ended in the middle: by an assertion, or where a build has none by a
- * trap, such as an address beyond memory. What it was writing may be half written: nothing that
- * lies in there can be trusted any more.
+ * Whether something ended in the middle that nobody expected to fail: by an assertion, in the core
+ * or out here, or where a build of the core has none by a trap, such as an address beyond memory.
+ * What was being changed may be half changed (a transaction that is taken again would be counted
+ * twice): nothing that lies in memory can be trusted any more.
  */
 export function isTrap(error: unknown): boolean {
-  return error instanceof CoreTrap || error instanceof WebAssembly.RuntimeError;
+  return (
+    error instanceof AssertionError ||
+    error instanceof CoreTrap ||
+    error instanceof WebAssembly.RuntimeError
+  );
 }
 
 /** Reads and compiles the module that `npm run build` makes. */

@@ -5,6 +5,19 @@ import { assert } from "../lib/assert.ts";
 import { EXCHANGE_SIZE, type Core, type CoreExports } from "./core.ts";
 import { EQUALITY_KIND } from "./equality-kinds.ts";
 
+/**
+ * What became of inner rows that came or went. But for `applied`, nothing has changed:
+ *
+ *     refused     the budget forbids it; within a step, which nobody can refuse: there is no memory
+ *     unusable    a value is none of its kind or longer than 1 MiB
+ *     uncounted   there are fewer rows than were to be taken away: somebody has lost count
+ */
+export type ApplyOutcome = "applied" | ApplyFailure;
+export type ApplyFailure = "refused" | "unusable" | "uncounted";
+
+/** By code of `assembly/dependency-view.ts`. */
+const OUTCOMES: readonly ApplyOutcome[] = ["refused", "applied", "unusable", "uncounted"];
+
 /** The position of what is so now: `assembly/dependency-view.ts`. */
 export const LIVE = 0xffff_ffff;
 
@@ -39,7 +52,6 @@ interface ViewExports extends CoreExports {
   viewValueCount(): number;
 }
 
-const APPLIED = 1;
 const NULL_ROW = 1;
 const EMPTY_ROW = 2;
 const ENTERING = 0x8000_0000;
@@ -117,13 +129,10 @@ export class Views {
    * `count` more (or, negative, fewer) inner rows give the view a tuple: of each column, in order,
    * the u32 size of its text (0xffffffff: NULL) and the text. Outside of a step this has neither
    * transitions nor history.
-   *
-   * False, and nothing has changed: the budget forbids it (within a step: there is no memory at
-   * all), a value is none of its kind or longer than 1 MiB, or there are fewer rows to take away.
    */
-  apply(view: ShapeId, tuple: Uint8Array, count: number): boolean {
+  apply(view: ShapeId, tuple: Uint8Array, count: number): ApplyOutcome {
     const address = this.#write(tuple);
-    return address !== 0 && this.#exports.viewApply(view, address, count) === APPLIED;
+    return address === 0 ? "refused" : OUTCOMES[this.#exports.viewApply(view, address, count)]!;
   }
 
   /** Ends the step. What has changed on the whole, in the order of the last changes. */

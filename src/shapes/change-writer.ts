@@ -9,6 +9,7 @@
  */
 
 import { assert } from "../lib/assert.ts";
+import { TransientMap } from "../lib/transient-map.ts";
 import type { ShapeId } from "../model/ids.ts";
 import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
 import { areVisibleInSnapshot, type SnapshotBounds } from "../model/snapshot-bounds.ts";
@@ -40,7 +41,7 @@ export class ChangeWriter implements MoveLog {
   readonly #router: Router;
   readonly #registry: ShapeRegistry;
   readonly #store: ShapeStore;
-  readonly #gates = new Map<ShapeId, SnapshotGate>();
+  readonly #gates = new TransientMap<ShapeId, SnapshotGate>();
   /** Those of them that are sorting, in the order of their placing. */
   readonly #placed: SnapshotGate[] = [];
   /** Commit LSN of the last transaction that was handed to storage. */

@@ -119,7 +119,7 @@ export class ShapeAdmin {
 
   /**
    * @param row values by column, as Postgres writes them.
-   * @throws {InvalidParameter} as for a request for the shape.
+   * @throws {InvalidParameter} as for a request for the shape, or naming `row`.
    */
   async explain(
     request: DefinitionRequest,
@@ -127,6 +127,7 @@ export class ShapeAdmin {
   ): Promise<ExplainedShape> {
     const { facts, shapes } = this.#options;
     const definition = await shapes.define(request);
+    checkColumns(definition, row);
     return {
       table: quoteTable(definition.template.table),
       handle: shapes.find(definition)?.handle ?? null,
@@ -134,6 +135,14 @@ export class ShapeAdmin {
       cost: costOfShape(definition),
     };
   }
+}
+
+/** A misspelt name would be taken for a NULL, and the answer for the row's. */
+function checkColumns({ template: { table } }: ShapeDefinition, row: object | undefined): void {
+  const known = new Set(table.columns.map(({ name }) => name));
+  const unknown = Object.keys(row ?? {}).find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  throw new InvalidParameter("row", `${quoteTable(table)} has no column "${unknown}"`);
 }
 
 /** Views are no shapes that anybody asked for, and have no handle. */

@@ -149,7 +149,10 @@ export class ShapeCleaner {
     while (!isDone) {
       const users = router.isRouted(view) ? router.usersOf(view).ids : [];
       isDone = users.length === 0;
-      for (const id of users) removals.push(this.removeNow(id, why));
+      for (const id of users) {
+        // With a view above this one go shapes that use both.
+        if (router.isRouted(id)) removals.push(this.removeNow(id, why));
+      }
     }
     if (router.isRouted(view)) viewKeeper.remove(view);
     await Promise.all(removals);

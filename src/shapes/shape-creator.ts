@@ -18,6 +18,7 @@
 import { asError, LitzError, shuttingDown } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import { StopSignal, type Stoppable } from "../lib/stop-signal.ts";
+import { TransientMap } from "../lib/transient-map.ts";
 import { encodeConstants } from "../model/constants-codec.ts";
 import type { ShapeId } from "../model/ids.ts";
 import { tablesOf, type ShapeDefinition, type ShapeTemplate } from "../model/shape-definition.ts";
@@ -109,8 +110,8 @@ interface Creation extends ShapeRef {
 export class ShapeCreator {
   readonly #options: ShapeCreatorOptions;
   /** By template and constants: requests that wait for a shape to be durable. */
-  readonly #pending = new Map<string, Promise<ShapeRef>>();
-  readonly #creations = new Map<ShapeId, Creation>();
+  readonly #pending = new TransientMap<string, Promise<ShapeRef>>();
+  readonly #creations = new TransientMap<ShapeId, Creation>();
   #placedCount = 0;
   #isClosed = false;
 
@@ -287,12 +288,13 @@ export class ShapeCreator {
   async #readSnapshot(creation: Creation): Promise<void> {
     const { snapshots, tagPrefixOf } = this.#options;
     const { definition, started, stop, writer } = creation;
+    const isDependent = definition.template.where?.subqueries !== undefined;
+    const tagPrefix = isDependent ? tagPrefixOf(creation.id) : "";
     let bounds: SnapshotBounds | undefined;
     let placed: Promise<void> | undefined;
     const place = (known: SnapshotBounds): Promise<void> | undefined => {
       bounds = known;
-      if (definition.template.where?.subqueries !== undefined)
-        return this.#catchUp(creation, known);
+      if (isDependent) return this.#catchUp(creation, known);
       placed = this.#place(creation, known);
       // It is awaited below, but reading may fail before.
       placed.catch(() => undefined);
@@ -306,7 +308,7 @@ export class ShapeCreator {
     };
     for (let attempt = 1; ; attempt++) {
       try {
-        await snapshots.read(definition, place, rows, stop, tagPrefixOf(creation.id));
+        await snapshots.read(definition, place, rows, stop, tagPrefix);
         break;
       } catch (error) {
         if (!(error instanceof SnapshotTooEarly) || attempt === ATTEMPTS_MAX) throw error;
@@ -369,11 +371,15 @@ export class ShapeCreator {
     }
   }
 
-  async #reconsider({ template: { table } }: ShapeDefinition): Promise<void> {
-    await this.#options.onSchemaChanged(table).catch((error: unknown) => {
-      const { message } = asError(error);
-      this.#options.logger.warn({ error: message }, "a table that changed was not looked at again");
-    });
+  /** Any of its tables may be the one: what is remembered of a subselect's has no shape either. */
+  async #reconsider({ template }: ShapeDefinition): Promise<void> {
+    for (const table of tablesOf(template)) {
+      await this.#options.onSchemaChanged(table).catch((error: unknown) => {
+        const { message } = asError(error);
+        const { logger } = this.#options;
+        logger.warn({ error: message }, "a table that changed was not looked at again");
+      });
+    }
   }
 
   #forget(creation: Creation): void {

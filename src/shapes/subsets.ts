@@ -44,7 +44,10 @@ type Read = (placed?: (bounds: SnapshotBounds) => void) => Promise<SubsetSnapsho
 
 /** SQLSTATEs of class 22 are data exceptions (Postgres manual, appendix A). */
 const DATA_EXCEPTION = "22";
-/** How long that may take. A client waits with its log for as long. */
+/**
+ * How long that may take; a client waits with its log for as long. Reading is not cut short by it
+ * but has limits of its own (`postgres/subset-query.ts`): a page that is slow may well be shown.
+ */
 const PATIENCE_MS = 5_000;
 /** Before a snapshot is taken again; doubled from time to time. */
 const RETRY_DELAY_MS = 1;

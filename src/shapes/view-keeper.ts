@@ -2,7 +2,7 @@
  * The views that shapes with subqueries stand on: found by what they select, made when the first
  * shape wants them, gone with the last one.
  *
- *     mint, route, gate ─> query: how many rows give each value ─> place ─> ready
+ *     mint, route, gate ─> query: how many rows give each value ─> place ─> fill ─> ready
  *
  * A view is a shape: of a template, with constants, with an id. But nobody reads it, so it has
  * neither handle nor log, and nothing of it is on disk: whatever it holds Postgres knows better.
@@ -28,6 +28,8 @@ import { viewIdsAmong } from "../router/view-ids.ts";
 import type { Views } from "../router/views.ts";
 import type { Moves } from "../subqueries/moves.ts";
 import type { SeededView } from "../subqueries/restoration.ts";
+import type { Mark } from "../subqueries/tape.ts";
+import { errorOf } from "../subqueries/view-failures.ts";
 import { entriesOf } from "../where/access-entries.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
 import { outOfMemory, SnapshotTooEarly } from "./creation-errors.ts";
@@ -57,6 +59,8 @@ export interface ViewKeeperOptions {
   readonly moves: Moves;
   readonly boundaries: BoundaryQueue;
   readonly source: ViewSource;
+  /** Of the core. */
+  readonly memoryBytesMax: number;
   /** Removes the shapes that use a view, and so the view. */
   readonly endUsersOf: (view: ShapeId) => void;
 }
@@ -75,8 +79,15 @@ export interface ViewLease {
 /** Attempts at a view whose snapshot has no clear place, and the pause before the second. */
 const ATTEMPTS_MAX = 8;
 const RETRY_DELAY_MS = 5;
+/**
+ * Of the core's memory: room is made for values that take no more of it before they are in there,
+ * where they take up to twice as much. Larger ones have to find it, or all shapes might go for one.
+ */
+const SEED_SHARE_MAX = 1 / 4;
 /** Views of a template that one query seeds after a restart. */
 const VIEWS_PER_QUERY = 500;
+/** Values that are put into the core in one turn: some 4 ms. */
+const FILLED_PER_TURN = 5_000;
 /** Postings that are swept in one turn of the event loop: about a millisecond. */
 const SWEPT_PER_TURN = 50_000;
 
@@ -346,20 +357,55 @@ export class ViewKeeper {
   async #seed(view: ShapeId, definition: ShapeDefinition): Promise<void> {
     const { boundaries, moves, router, source } = this.#options;
     for (let attempt = 1; ; attempt++) {
+      let seed: ViewSeed | undefined;
       try {
         const { bounds, seeds } = await source.read([definition], this.#stop.signal);
-        const [seed] = seeds;
-        if (await moves.whenReached(view, bounds, (mark) => moves.place(view, mark, seed))) return;
+        seed = seeds[0]!;
+        let place: Mark | undefined;
+        await moves.whenReached(view, bounds, (mark) => (place = mark));
+        if (place !== undefined) {
+          await this.#fill(view, seed, place);
+          return;
+        }
         if (attempt === ATTEMPTS_MAX) throw new SnapshotTooEarly();
       } catch (error) {
         await boundaries.run(() => {
           // Nobody uses it: shapes are made on views that are ready.
           if (router.isRouted(view)) this.remove(view);
         });
-        throw error;
+        throw seed !== undefined && this.#mayFit(seed, error) ? outOfMemory() : error;
       }
       await pause(RETRY_DELAY_MS * 2 ** attempt);
     }
+  }
+
+  /**
+   * Gives the view its values, in slices: until it is ready nobody asks for them, and the stream
+   * goes on meanwhile, for what it brings is on the tape.
+   */
+  async #fill(view: ShapeId, seed: ViewSeed, place: Mark): Promise<void> {
+    const { boundaries, moves, router, views } = this.#options;
+    let left = FILLED_PER_TURN;
+    for (const [tuple, count] of seed) {
+      if (left === 0) {
+        left = FILLED_PER_TURN;
+        await new Promise((resolve) => setImmediate(resolve));
+        this.#stop.signal.throwIfAborted();
+        // The lease keeps the id, but not the view.
+        if (!router.isRouted(view)) return;
+      }
+      left -= 1;
+      const outcome = views.apply(view, tuple, count);
+      if (outcome !== "applied") throw errorOf(outcome);
+    }
+    await boundaries.run(() => moves.place(view, place));
+  }
+
+  /** Whether the core had no room for values that would have it if others went. */
+  #mayFit(seed: ViewSeed, error: unknown): boolean {
+    const { memoryBytesMax } = this.#options;
+    if (!(error instanceof LitzError) || error.code !== VALUES_WITHOUT_ROOM) return false;
+    return seed.bytes <= SEED_SHARE_MAX * memoryBytesMax;
   }
 
   #release(views: readonly ShapeId[]): void {

@@ -96,8 +96,13 @@ export class ByteReader {
 
 /** Writes a run of numbers into memory that grows. For the control plane. */
 export class ByteWriter {
-  #bytes: Buffer = Buffer.allocUnsafe(64);
+  #bytes: Buffer;
   #size = 0;
+
+  /** @param size bytes for which there is room at first. */
+  constructor(size = 64) {
+    this.#bytes = Buffer.allocUnsafe(size);
+  }
 
   varint(value: number): this {
     this.#reserve(VARINT_SIZE_MAX);

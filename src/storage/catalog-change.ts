@@ -1,5 +1,6 @@
 /** What a record can do to the catalog, once it is durable. */
 
+import type { Lsn } from "../model/lsn.ts";
 import type { PartitionTree } from "../model/partition-tree.ts";
 import type { BehindPayload } from "./behind.ts";
 import type { SnapshotMeta } from "./record.ts";
@@ -26,7 +27,8 @@ export type CatalogChange =
       readonly oid: number;
       readonly partitions: PartitionTree | undefined;
     }
-  | { readonly type: "behind"; readonly behind: BehindPayload };
+  | { readonly type: "behind"; readonly behind: BehindPayload }
+  | { readonly type: "confirmed"; readonly lsn: Lsn };
 
 /** A shape as the catalog knows it. */
 export interface CatalogShape {

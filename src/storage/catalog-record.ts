@@ -20,9 +20,12 @@ import {
 /** Offset at which the rows of an inline snapshot begin, counted from the record. */
 export const INLINE_ROWS_OFFSET = RECORD_HEADER_SIZE + 4;
 
+/** What there is beside the rows of most snapshots: then they are copied once. */
+const META_BYTES = 64;
+
 /** The payload of an inline snapshot: size of the rows u32, rows, then what is known of them. */
 export function encodeInlineSnapshot(rows: Uint8Array, meta: SnapshotMeta): Uint8Array {
-  const writer = new ByteWriter().u32(rows.length).append(rows);
+  const writer = new ByteWriter(rows.length + META_BYTES).u32(rows.length).append(rows);
   encodeSnapshotMeta(writer, meta);
   return writer.bytes;
 }
@@ -60,6 +63,8 @@ export function changeOf(frame: Buffer, offset: number, seq: number): CatalogCha
       return { type: "partitions", oid: key, partitions: decodePartitions(payload) };
     case RecordKind.behind:
       return { type: "behind", behind: decodeBehind(payload) };
+    case RecordKind.confirmed:
+      return { type: "confirmed", lsn };
     case RecordKind.change:
     case RecordKind.moved:
     case RecordKind.void:

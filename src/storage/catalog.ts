@@ -6,10 +6,13 @@
  *     frozen   ─┤  being written by the checkpoint
  *     table    ─┘  looked up last, 5 us
  *
- * Templates are few and stay in memory, and so do the partitions of tables that have shapes.
+ * Templates are few and stay in memory, and so do the partitions of tables that have shapes. A
+ * template goes at the first checkpoint at which no shape is of it: whoever may read can write
+ * clauses that differ in form, and could fill the disk with them otherwise.
  */
 
 import { assert } from "../lib/assert.ts";
+import { maxLsn, type Lsn } from "../model/lsn.ts";
 import type { PartitionTree } from "../model/partition-tree.ts";
 import type { CatalogChange, CatalogShape } from "./catalog-change.ts";
 import { decodeCatalogRow, encodeCatalogRow, visitCatalogRows } from "./catalog-row.ts";
@@ -26,6 +29,7 @@ const ROWS_PER_FOLD = 10_000;
 /** What a checkpoint has to write of the catalog. */
 export interface CatalogChanges {
   readonly templates: readonly { readonly id: number; readonly text: string }[];
+  readonly removedTemplates: readonly number[];
   readonly keys: Float64Array;
   readonly rows: readonly Uint8Array[];
   readonly removedKeys: Float64Array;
@@ -33,6 +37,7 @@ export interface CatalogChanges {
   readonly partitions: readonly { readonly oid: number; readonly blob: Uint8Array }[];
   /** `BehindShapes.toText`. */
   readonly behind: string;
+  readonly confirmed: Lsn;
 }
 
 /** Undefined: removed. */
@@ -47,12 +52,16 @@ export class Catalog {
   readonly #templateTexts = new Map<number, string>();
   readonly #templateIds = new Map<string, number>();
   #nextTemplateId = 1;
+  /** Shapes of each template, also those that are being made. Known once all were visited. */
+  readonly #templateUses = new Map<number, number>();
+  #areUsesKnown = false;
   /** Templates that are durable in the journal and not yet in the table. */
   #newTemplates: { readonly id: number; readonly text: string }[] = [];
   readonly #partitions = new Map<number, PartitionTree>();
   /** Tables whose partitions in the table are others. */
   #changedPartitions = new Set<number>();
   readonly #behind = new BehindShapes();
+  #confirmed: Lsn;
   #highestKey: number;
 
   constructor(database: SqliteDatabase, highestKey: number) {
@@ -71,6 +80,7 @@ export class Catalog {
       this.#rememberTemplate(id, text);
     }
     this.#behind.addText(getMeta(database, "behind") ?? "[]");
+    this.#confirmed = BigInt(getMeta(database, "confirmed") ?? 0) as Lsn;
     const partitions = database.prepare("select oid, blob from partitions").all();
     for (const { oid, blob } of partitions as { oid: number; blob: Buffer }[]) {
       this.#partitions.set(oid, decodePartitions(blob)!);
@@ -99,19 +109,27 @@ export class Catalog {
     return this.#behind.byKey;
   }
 
+  /** The largest LSN that was ever going to be confirmed to Postgres. */
+  get confirmed(): Lsn {
+    return this.#confirmed;
+  }
+
   templateText(id: number): string {
     const text = this.#templateTexts.get(id);
     if (text === undefined) throw new StoreCorrupt(`the catalog lacks template ${id}`);
     return text;
   }
 
-  /** The template's id, and whether it has just been given: then a record must say so. */
+  /**
+   * The template's id, for one more shape, and whether it has just been given: then a record must
+   * say so.
+   */
   internTemplate(text: string): { readonly id: number; readonly isNew: boolean } {
     const known = this.#templateIds.get(text);
-    if (known !== undefined) return { id: known, isNew: false };
-    const id = this.#nextTemplateId;
-    this.#rememberTemplate(id, text);
-    return { id, isNew: true };
+    const id = known ?? this.#nextTemplateId;
+    if (known === undefined) this.#rememberTemplate(id, text);
+    this.#use(id);
+    return { id, isNew: known === undefined };
   }
 
   /** Applies what has become durable, in the order of the journal. A replay may apply it again. */
@@ -136,6 +154,7 @@ export class Catalog {
         break;
       }
       case "removed":
+        this.#release(change.key);
         this.#changed.set(change.key, undefined);
         this.#behind.removed(change.key);
         break;
@@ -147,6 +166,9 @@ export class Catalog {
       case "behind":
         this.#behind.apply(change.behind);
         break;
+      case "confirmed":
+        this.#confirmed = maxLsn(this.#confirmed, change.lsn);
+        break;
     }
   }
 
@@ -157,9 +179,20 @@ export class Catalog {
     return row === undefined ? undefined : decodeCatalogRow(row);
   }
 
-  /** Every shape in ascending order of keys. REQUIRES: no checkpoint is running. */
+  /**
+   * Every shape in ascending order of keys. REQUIRES: no checkpoint is running, and this is the
+   * first time.
+   */
   visitAll(visit: CatalogRowVisitor): void {
-    assert(this.#frozen === undefined, "the catalog is visited between checkpoints");
+    assert(this.#frozen === undefined && !this.#areUsesKnown, "shapes are visited once");
+    this.#visitAll((key, hash, templateId, constants, snapshotLsn) => {
+      this.#use(templateId);
+      visit(key, hash, templateId, constants, snapshotLsn);
+    });
+    this.#areUsesKnown = true;
+  }
+
+  #visitAll(visit: CatalogRowVisitor): void {
     const changed = [...this.#changed.keys()].sort((a, b) => a - b);
     let next = 0;
     const visitChangedUpTo = (key: number): void => {
@@ -196,7 +229,8 @@ export class Catalog {
     }
     // In the order of the table: neighbouring rows share a page.
     shapes.sort((a, b) => a.key - b.key);
-    const templates = this.#newTemplates;
+    const removedTemplates = this.#forgetUnusedTemplates();
+    const templates = this.#newTemplates.filter(({ id }) => this.#templateTexts.has(id));
     this.#newTemplates = [];
     const partitions = [...this.#changedPartitions].map((oid) => ({
       oid,
@@ -205,8 +239,10 @@ export class Catalog {
     this.#changedPartitions.clear();
     return {
       templates,
+      removedTemplates,
       partitions,
       behind: this.#behind.toText(),
+      confirmed: this.#confirmed,
       keys: Float64Array.from(shapes, ({ key }) => key),
       rows: shapes.map(encodeCatalogRow),
       removedKeys: Float64Array.from(removed).sort(),
@@ -215,6 +251,29 @@ export class Catalog {
 
   retire(): void {
     this.#frozen = undefined;
+  }
+
+  #use(templateId: number): void {
+    this.#templateUses.set(templateId, (this.#templateUses.get(templateId) ?? 0) + 1);
+  }
+
+  #release(key: number): void {
+    const shape = this.#areUsesKnown ? this.find(key) : undefined;
+    if (shape === undefined) return;
+    const { templateId } = shape;
+    this.#templateUses.set(templateId, this.#templateUses.get(templateId)! - 1);
+  }
+
+  /** Their ids may be given again: no record refers to them that a start would still apply. */
+  #forgetUnusedTemplates(): number[] {
+    if (!this.#areUsesKnown) return [];
+    const unused = [...this.#templateTexts.keys()].filter((id) => !this.#templateUses.get(id));
+    for (const id of unused) {
+      this.#templateIds.delete(this.#templateTexts.get(id)!);
+      this.#templateTexts.delete(id);
+      this.#templateUses.delete(id);
+    }
+    return unused;
   }
 
   #rememberTemplate(id: number, text: string): void {

@@ -21,12 +21,14 @@ import { SeqRanges } from "./seq-ranges.ts";
 export interface CheckpointJob {
   readonly position: CheckpointPosition;
   readonly postings: FrozenRun;
-  readonly templates: readonly { readonly id: number; readonly text: string }[];
+  readonly templates: CatalogChanges["templates"];
+  readonly removedTemplates: CatalogChanges["removedTemplates"];
   /** Shapes that are new or have changed: `rows[i]` is the row of `keys[i]`. */
   readonly shapes: { readonly keys: Float64Array; readonly rows: readonly Uint8Array[] };
   readonly removedKeys: Float64Array;
   readonly partitions: CatalogChanges["partitions"];
   readonly behind: CatalogChanges["behind"];
+  readonly confirmed: CatalogChanges["confirmed"];
   readonly segments: readonly SegmentState[];
   readonly voids: readonly SeqRange[];
 }
@@ -53,6 +55,7 @@ export function runCheckpoint(database: SqliteDatabase, job: CheckpointJob): Che
     writeTemplates(database, job);
     writePartitions(database, job);
     setMeta(database, "behind", job.behind);
+    setMeta(database, "confirmed", job.confirmed.toString());
     writeShapes(database, job, live);
     writeRun(database, job.postings, {
       voids,
@@ -160,6 +163,8 @@ class LiveCounts {
 }
 
 function writeTemplates(database: SqliteDatabase, job: CheckpointJob): void {
+  const remove = database.prepare("delete from template where id = ?");
+  for (const id of job.removedTemplates) remove.run(id);
   const insert = database.prepare("insert or ignore into template values (?, ?)");
   for (const { id, text } of job.templates) insert.run(id, text);
 }

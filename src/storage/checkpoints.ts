@@ -128,10 +128,12 @@ export class Checkpoints {
       position,
       postings: { own: { count, base, keys, seqs }, members, shared },
       templates: changes.templates,
+      removedTemplates: changes.removedTemplates,
       shapes: { keys: changes.keys, rows: changes.rows },
       removedKeys: changes.removedKeys,
       partitions: changes.partitions,
       behind: changes.behind,
+      confirmed: changes.confirmed,
       // The last one stays, sealed or not: a journal without any segment is a lost one.
       segments: segments.all.map((segment) => ({
         firstSeq: segment.firstSeq,

@@ -200,7 +200,7 @@ function openDirectory(
     files,
     chunkBytesThreshold: options.chunkBytesThreshold ?? CHUNK_BYTES_THRESHOLD_DEFAULT,
     catalog,
-    runs: new Runs(reader, voids),
+    runs: new Runs(reader, voids, limits.listsPerShape),
     runCount: writer.prepare("select count(*) from run_info").pluck().get() as number,
     voids,
     segments,

@@ -21,6 +21,7 @@
  *     void             0             0             first and last seq taken back
  *     partitions       table oid     0             how many, oid and transaction of each
  *     behind           0             0             since and position, how many, their keys
+ *     confirmed        0             LSN           none
  */
 
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
@@ -42,6 +43,7 @@ export const RecordKind = {
   partitions: 8,
   moved: 9,
   behind: 10,
+  confirmed: 11,
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 

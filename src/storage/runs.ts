@@ -4,7 +4,9 @@
  *
  * A lookup is one read transaction, because a merge replaces runs by another one: the list of runs
  * and the blocks have to be of the same moment. It costs about 6 us a run, and as much again for
- * each list.
+ * each list that is looked into. A merged run may name a thousand lists of a shape, of which most
+ * end too early to matter: names ascend, of `listsPerShape + 1` in a row the last is of a later
+ * checkpoint than the first, and whatever the first has lies in front of that.
  */
 
 import type { SqliteDatabase } from "./database.ts";
@@ -17,8 +19,11 @@ export class Runs {
   readonly #own: RunSection;
   readonly #members: RunSection;
   readonly #shared: RunSection;
+  readonly #listsPerShape: number;
 
-  constructor(database: SqliteDatabase, voids: SeqRanges) {
+  /** @param listsPerShape of one checkpoint, at most; Infinity: all lists are looked into. */
+  constructor(database: SqliteDatabase, voids: SeqRanges, listsPerShape = Infinity) {
+    this.#listsPerShape = listsPerShape;
     const infos = database.prepare<[], RunInfo>(
       "select run, first_seq, last_seq, members from run_info order by first_seq",
     );
@@ -52,8 +57,10 @@ export class Runs {
       for (const info of this.#infos().reverse()) {
         if (info.first_seq > upTo) continue;
         let last = this.#own.lastSeq(info, key, upTo);
-        for (const list of this.#listsIn(info, key)) {
-          last = Math.max(last, this.#shared.lastSeq(info, list, upTo));
+        const lists = this.#listsIn(info, key);
+        for (let index = lists.length - 1; index >= 0; index--) {
+          if (lists[index + this.#listsPerShape]! <= last) break;
+          last = Math.max(last, this.#shared.lastSeq(info, lists[index]!, upTo));
         }
         if (last !== 0) return last;
       }
@@ -63,7 +70,8 @@ export class Runs {
 
   #seqsIn(info: RunInfo, key: number, after: number, limit: number): number[] {
     const own = this.#own.seqsAfter(info, key, after, limit);
-    const lists = this.#listsIn(info, key);
+    const all = this.#listsIn(info, key);
+    const lists = all.filter((_, index) => !(all[index + this.#listsPerShape]! <= after));
     if (lists.length === 0) return own;
     const shared = lists.map((list) => this.#shared.seqsAfter(info, list, after, limit));
     const parts = [own, ...shared].filter((part) => part.length > 0);
@@ -71,8 +79,8 @@ export class Runs {
     // Where one may go on, nothing behind its end is known to be next.
     const cut = parts.filter((part) => part.length >= limit).map((part) => part.at(-1)!);
     const horizon = Math.min(...cut, Infinity);
-    const all = Float64Array.from(parts.flat().filter((seq) => seq <= horizon)).sort();
-    return Array.from(all.filter((seq, index) => seq !== all[index - 1]));
+    const seqs = Float64Array.from(parts.flat().filter((seq) => seq <= horizon)).sort();
+    return Array.from(seqs.filter((seq, index) => seq !== seqs[index - 1]));
   }
 
   /** Names of the lists that a shape is in. */

@@ -105,6 +105,14 @@ export interface ShapeStore {
   /** What was recorded, as far as it is durable. */
   readonly behind: ReadonlyMap<number, BehindSince>;
 
+  /**
+   * Records that Postgres may be told to forget what committed up to `lsn`. Resolves when durable.
+   */
+  recordConfirmed(lsn: Lsn): Promise<void>;
+
+  /** The largest LSN of which that is durable, or that is durable itself. */
+  readonly confirmed: Lsn;
+
   /** The snapshot's bounds, undefined while it is not complete. */
   snapshotBounds(key: StorageKey): SnapshotBounds | undefined;
 

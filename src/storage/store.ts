@@ -8,9 +8,10 @@
  */
 
 import { assert } from "../lib/assert.ts";
+import { TransientMap } from "../lib/transient-map.ts";
 import type { LogSlot, Seq, StorageKey } from "../model/ids.ts";
 import { STORAGE_KEY_MAX } from "../model/ids.ts";
-import { LSN_ZERO, type Lsn } from "../model/lsn.ts";
+import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
 import type { PartitionTree } from "../model/partition-tree.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { Catalog } from "./catalog.ts";
@@ -76,7 +77,7 @@ export class Store implements ShapeStore {
   readonly #index: LogIndex;
   readonly #logSources: ShapeLogSources;
   readonly #snapshotSettings: SnapshotSettings;
-  readonly #snapshots = new Map<StorageKey, SnapshotProgress>();
+  readonly #snapshots = new TransientMap<StorageKey, SnapshotProgress>();
   #nextKey: number;
   #writtenBytes = 0;
   #isClosed = false;
@@ -257,6 +258,17 @@ export class Store implements ShapeStore {
 
   get behind(): ReadonlyMap<number, BehindSince> {
     return this.#catalog.behind;
+  }
+
+  async recordConfirmed(lsn: Lsn): Promise<void> {
+    this.#throwIfClosed();
+    const seq = this.#commits.record(RecordKind.confirmed, 0, lsn, NO_BYTES);
+    this.#commits.attach(seq, { type: "confirmed", lsn });
+    await this.#commits.durable(seq);
+  }
+
+  get confirmed(): Lsn {
+    return maxLsn(this.#catalog.confirmed, this.#commits.position);
   }
 
   get partitions(): ReadonlyMap<number, PartitionTree> {

@@ -129,7 +129,7 @@ export class Batches {
     else this.#finish(batch);
   }
 
-  /** As often as it takes: meanwhile the limits of what is kept hold (`Laggards.enforceLimits`). */
+  /** As often as it takes: meanwhile the limits of what is kept hold (`MoveLimiter`). */
   #fetch(batch: MoveBatch): void {
     const { askProgress, laggards, logger, query, rowBytesMax } = this.#options;
     this.#queryCount += 1;

@@ -9,7 +9,7 @@
  */
 
 import { maxLsn, minLsn, type Lsn } from "../model/lsn.ts";
-import type { RelationId, ShapeId } from "../model/ids.ts";
+import type { ShapeId } from "../model/ids.ts";
 import type { ViewPosition, ViewTransition } from "../model/view.ts";
 import type { Router } from "../router/router.ts";
 import type { Views } from "../router/views.ts";
@@ -29,18 +29,6 @@ export interface LaggardsOptions {
   readonly log: MoveLog;
   /** Up to where logs are complete when the process starts. */
   readonly start: Lsn;
-  /** The shape cannot be kept. The rest of a transaction being read does not reach it any more. */
-  readonly remove: (id: ShapeId, why: string) => void;
-  readonly limits: MoveLimits;
-}
-
-export interface MoveLimits {
-  /** Bytes of changes of rows and views that are kept for shapes that are behind. */
-  readonly tapeBytesMax: number;
-  /** Transactions that a shape may be behind (`ELECTRIC_SUBQUERY_BUFFER_MAX_TRANSACTIONS`). */
-  readonly transactionsMax: number;
-  /** Bytes of rows of one batch. */
-  readonly rowBytesMax: number;
 }
 
 export class Laggards {
@@ -188,32 +176,12 @@ export class Laggards {
     this.tape.trim(this.gates.firstMark);
   }
 
-  /** Ends the shapes for which too much had to be kept. */
-  enforceLimits(): void {
-    const { limits, remove } = this.#options;
-    const isTooLong = this.tape.bytes + this.transitions.bytes > limits.tapeBytesMax;
-    const isBehind = (relation: RelationId, since: Mark): boolean => {
-      return this.tape.transactionsSince(relation, since) > limits.transactionsMax;
-    };
-    const places = [...this.gates.firstLimitedMarks()];
-    if (!isTooLong && !places.some(([relation, mark]) => isBehind(relation, mark))) return;
-    const known = new Map<string, boolean>();
-    for (const gate of [...this.gates.all()]) {
-      // With a view go the shapes that stand on it.
-      if (!this.isCurrent(gate)) continue;
-      const { id, relation, since, isRestored } = gate;
-      const key = `${relation}/${since}`;
-      const isFar = known.get(key) ?? isBehind(relation, since);
-      known.set(key, isFar);
-      if (!isTooLong && (isRestored || !isFar)) continue;
-      remove(id, "too much happened in its table while rows moved in");
-    }
-  }
-
   /** Each once. */
   *usersOf(views: Iterable<ShapeId>): Generator<ShapeId, void, void> {
     const seen = new Set<ShapeId>();
     for (const view of views) {
+      // It may have gone in the step that changed it.
+      if (!this.#options.router.isRouted(view)) continue;
       let after: ShapeId | undefined;
       do {
         const { ids, next } = this.#options.router.usersOf(view, after);

@@ -44,7 +44,6 @@ import type { Logger } from "../lib/logger.ts";
 import type { ShapeId } from "../model/ids.ts";
 import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
-import { noRoomForValues, type ViewSeed } from "../model/view-seed.ts";
 import { previousViewPosition, type ViewPosition } from "../model/view.ts";
 import type { BehindSince } from "../storage/storage.ts";
 import { Appointments } from "./appointments.ts";
@@ -53,6 +52,7 @@ import { EventGroups } from "./event-groups.ts";
 import { moveEvents } from "./events.ts";
 import type { Gate } from "./gates.ts";
 import { Laggards, type LaggardsOptions } from "./laggards.ts";
+import { MoveLimiter, type MoveLimits } from "./move-limits.ts";
 import { isView, type MovingTemplate } from "./moving-template.ts";
 import { Pages } from "./pages.ts";
 import { Replayer } from "./replayer.ts";
@@ -62,11 +62,15 @@ import { placeOf } from "./snapshot-place.ts";
 import { Splice } from "./splice.ts";
 import type { Mark } from "./tape.ts";
 import { netOfStep, type NetTransition } from "./transition-log.ts";
+import { reasonOf, type ViewFailure } from "./view-failures.ts";
 import { ViewSteps, type Step } from "./view-steps.ts";
 import type { MoveQuery } from "./wanted-rows.ts";
 
 export interface MovesOptions extends LaggardsOptions {
   readonly query: MoveQuery;
+  /** The shape cannot be kept. The rest of a transaction being read does not reach it any more. */
+  readonly remove: (id: ShapeId, why: string) => void;
+  readonly limits: MoveLimits;
   /** Asks Postgres how far the stream has got, so that an idle one does not hold a batch up. */
   readonly askProgress: () => void;
   /** A gate has gone, which held back what is confirmed. */
@@ -79,6 +83,7 @@ export class Moves {
   readonly #options: MovesOptions;
   readonly #steps: ViewSteps;
   readonly #laggards: Laggards;
+  readonly #limiter: MoveLimiter;
   readonly #replayer: Replayer;
   readonly #splice: Splice;
   readonly #batches: Batches;
@@ -96,6 +101,7 @@ export class Moves {
     this.#steps = new ViewSteps(views, limits.tapeBytesMax);
     const laggards = new Laggards(options, this.#steps.position);
     this.#laggards = laggards;
+    this.#limiter = new MoveLimiter({ ...options, laggards });
     this.#start = laggards.lastCommit.lsn;
     this.#replayer = new Replayer(router, laggards.tape, this.#steps, log);
     const isCurrent = (gate: Gate) => laggards.isCurrent(gate);
@@ -169,7 +175,7 @@ export class Moves {
     const step = this.#step([xid], false);
     laggards.commit({ lsn, xid, position: this.#steps.position, nextOp });
     const hasAppended = step !== undefined && this.#spread(step, [xid]);
-    laggards.enforceLimits();
+    this.#limiter.enforce();
     this.#batches.start();
     return hasAppended;
   }
@@ -259,18 +265,13 @@ export class Moves {
   }
 
   /**
-   * The shape's rows are those of this place: it gets what follows. REQUIRES: a boundary.
-   *
-   * @param seed of a view: rows that give each value, as the snapshot counted them.
-   * @throws {LitzError} SUBQUERY_MEMORY_EXHAUSTED.
+   * The shape's rows, or a view's values, are those of this place: it gets what follows. The stream
+   * may be beyond it: the shape has been behind since before the place. REQUIRES: a boundary.
    */
-  place(id: ShapeId, mark: Mark, seed?: ViewSeed): void {
+  place(id: ShapeId, mark: Mark): void {
     const laggards = this.#laggards;
     const gate = laggards.gates.get(id);
     if (gate === undefined) return;
-    seed?.forEach((tuple, count) => {
-      if (!this.#options.views.apply(id, tuple, count)) throw noRoomForValues();
-    });
     const { lsn, position } = laggards.tape.anchorOf(mark);
     gate.since = mark;
     gate.position = position;
@@ -309,7 +310,8 @@ export class Moves {
     const { limits, query, remove, router, views } = this.#options;
     const parts = { laggards: this.#laggards, replayer: this.#replayer, steps: this.#steps };
     const reading = { query, rowBytesMax: limits.rowBytesMax, signal: this.#stop.signal };
-    this.#restoration ??= new Restoration({ ...parts, ...reading, router, views, remove });
+    const giveUp = (view: ShapeId, failure: ViewFailure) => this.#giveUp(view, failure);
+    this.#restoration ??= new Restoration({ ...parts, ...reading, router, views, remove, giveUp });
     return this.#restoration;
   }
 
@@ -350,10 +352,18 @@ export class Moves {
     laggards.keepHistory(this.#steps.position);
     const step = this.#steps.apply();
     laggards.note(step.position, xids, step.transitions, isLate);
-    for (const view of step.failed) {
-      this.#options.remove(view, "there is no memory for what a subquery's values became");
-    }
+    for (const [view, failure] of step.failed) this.#giveUp(view, failure);
     return step;
+  }
+
+  /** What a view has is not what its subquery gives: it goes, and who stands on it. */
+  #giveUp(view: ShapeId, failure: ViewFailure): void {
+    const { logger, remove, router } = this.#options;
+    if (!router.isRouted(view)) return;
+    const why = reasonOf(failure);
+    const { schema, name } = this.#laggards.templateOf(view).relation.table;
+    if (failure === "uncounted") logger.error({ schema, table: name }, why);
+    remove(view, why);
   }
 
   /**
@@ -393,7 +403,9 @@ export class Moves {
     }
     const hasAppended = this.#appendMoveOuts(groups);
     const { lsn } = laggards.lastCommit;
-    laggards.record(behind, { since: lsn, position: justBefore(lsn) });
+    // Some may have gone with a view that could not be kept.
+    const present = behind.filter((gate) => laggards.isCurrent(gate));
+    laggards.record(present, { since: lsn, position: justBefore(lsn) });
     laggards.trim();
     return hasAppended || behind.length > 0;
   }

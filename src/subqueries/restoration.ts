@@ -41,6 +41,7 @@ import { RestoredWalk } from "./restored-walk.ts";
 import { movesOf } from "./shape-moves.ts";
 import { placeOf } from "./snapshot-place.ts";
 import type { Mark } from "./tape.ts";
+import type { ViewFailure } from "./view-failures.ts";
 import type { Delta, ViewSteps } from "./view-steps.ts";
 import { narrowing, readRows, WantedRows, type MoveQuery } from "./wanted-rows.ts";
 
@@ -83,6 +84,7 @@ export interface RestorationOptions {
   readonly replayer: Replayer;
   readonly steps: ViewSteps;
   readonly remove: (id: ShapeId, why: string) => void;
+  readonly giveUp: (view: ShapeId, failure: ViewFailure) => void;
   readonly query: MoveQuery;
   readonly rowBytesMax: number;
   readonly signal: AbortSignal;
@@ -286,7 +288,8 @@ export class Restoration {
     const stanceOf = (id: ShapeId) => (ids.has(id) ? { old, new: young } : undefined);
     for (const row of fetched.rows)
       replayer.playRow(template, row, anchor, stanceOf, () => undefined);
-    deltas.push(...steps.drain());
+    // One by one: there may be more than a call has room for.
+    for (const delta of steps.drain()) deltas.push(delta);
     for (const { count, ...delta } of this.#tapeDeltas(template, to, fetched.place, young, ids)) {
       deltas.push({ ...delta, count: -count });
     }
@@ -309,17 +312,19 @@ export class Restoration {
 
   /** Gives views the values that they had at `first`. */
   #base(bases: readonly Base[]): void {
-    const { laggards, remove, views } = this.#options;
-    const failed = new Set<ShapeId>();
+    const { giveUp, laggards, views } = this.#options;
+    const failed = new Map<ShapeId, ViewFailure>();
     const based = new Set<ShapeId>();
     for (const each of bases) {
       const isNew = (view: ShapeId) => !this.#based.has(view) && laggards.gates.has(view);
       const apply = (view: ShapeId, tuple: Uint8Array, count: number) => {
-        if (isNew(view) && !failed.has(view) && !views.apply(view, tuple, count)) failed.add(view);
+        if (!isNew(view) || failed.has(view)) return;
+        const outcome = views.apply(view, tuple, count);
+        if (outcome !== "applied") failed.set(view, outcome);
       };
       for (const { view, seed } of each.views) {
         based.add(view);
-        seed.forEach((tuple, count) => apply(view, tuple, count));
+        for (const [tuple, count] of seed) apply(view, tuple, count);
       }
       // What comes before what goes: a count is never less than none.
       for (const isComing of [true, false]) {
@@ -329,7 +334,7 @@ export class Restoration {
       }
     }
     for (const view of based) this.#based.add(view);
-    for (const view of failed) if (laggards.gates.has(view)) remove(view, NO_MEMORY);
+    for (const [view, failure] of failed) if (laggards.gates.has(view)) giveUp(view, failure);
   }
 
   // --- Rows --------------------------------------------------------------------------------------
@@ -379,7 +384,7 @@ export class Restoration {
     shapes: readonly PlacedShape[],
     cuts: readonly Mark[],
   ): void {
-    const { laggards, remove, router, steps } = this.#options;
+    const { giveUp, laggards, router, steps } = this.#options;
     const { gates, tape } = laggards;
     walk.forward((commit, { position, transitions }) => {
       laggards.note(position, [tape.commitAt(commit).xid], transitions, moved.size > 0);
@@ -396,7 +401,7 @@ export class Restoration {
       else laggards.release(gate);
     }
     for (const { gate, since, position } of shapes) moveTo(gate, since, walk.positionAt(position));
-    for (const view of walk.failed) if (router.isRouted(view)) remove(view, NO_MEMORY);
+    for (const [view, failure] of walk.failed) if (router.isRouted(view)) giveUp(view, failure);
   }
 }
 
@@ -426,8 +431,6 @@ interface Way {
   readonly from: Mark;
   readonly to: Mark;
 }
-
-const NO_MEMORY = "there is no memory for the values of a subquery";
 
 /** Places at which it matters what views were: to a shape, or to a view above with its seed. */
 function cutsOf(shapes: readonly PlacedShape[], views: readonly PlacedView[]): readonly Mark[] {

@@ -14,6 +14,7 @@ import type { ShapeId } from "../model/ids.ts";
 import type { ViewPosition } from "../model/view.ts";
 import type { Mark, Tape } from "./tape.ts";
 import { TransitionLog } from "./transition-log.ts";
+import type { ViewFailure } from "./view-failures.ts";
 import type { Delta, Step, ViewSteps } from "./view-steps.ts";
 
 export class RestoredWalk {
@@ -28,8 +29,8 @@ export class RestoredWalk {
   #positions: ViewPosition[] = [];
   /** What the views did on the last walk. */
   transitions = new TransitionLog();
-  /** There was no memory for what came into these. */
-  readonly failed = new Set<ShapeId>();
+  /** These are not what they should be. */
+  readonly failed = new Map<ShapeId, ViewFailure>();
 
   /** @param isPresent whether a view has not been removed. */
   constructor(first: Mark, tape: Tape, steps: ViewSteps, isPresent: (view: ShapeId) => boolean) {
@@ -91,7 +92,7 @@ export class RestoredWalk {
     if (present.length === 0 && this.#steps.isEmpty) return undefined;
     this.#steps.put(present);
     const step = this.#steps.apply();
-    for (const view of step.failed) this.failed.add(view);
+    for (const [view, failure] of step.failed) this.failed.set(view, failure);
     return step;
   }
 }

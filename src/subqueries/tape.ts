@@ -51,6 +51,7 @@ const CHANGE_OVERHEAD_BYTES = 150;
 interface Track {
   holderCount: number;
   changes: TapedChange[];
+  bytes: number;
 }
 
 export class Tape {
@@ -95,7 +96,7 @@ export class Tape {
       track.holderCount += 1;
       return;
     }
-    this.#tracks.set(relation, { holderCount: 1, changes: [] });
+    this.#tracks.set(relation, { holderCount: 1, changes: [], bytes: 0 });
     this.#setTaped(relation, true);
   }
 
@@ -105,7 +106,7 @@ export class Tape {
     assert(track !== undefined, "a table is released that somebody holds");
     track.holderCount -= 1;
     if (track.holderCount > 0) return;
-    for (const { message } of track.changes) this.#bytes -= message.length + CHANGE_OVERHEAD_BYTES;
+    this.#bytes -= track.bytes;
     this.#tracks.delete(relation);
     this.#setTaped(relation, false);
     this.#forgetUnlessRunning();
@@ -142,7 +143,7 @@ export class Tape {
     const track = this.#tracks.get(relation);
     if (track === undefined) return;
     track.changes.push({ commit: this.mark, op, message: new Uint8Array(message) });
-    this.#bytes += message.length + CHANGE_OVERHEAD_BYTES;
+    this.#count(track, message.length + CHANGE_OVERHEAD_BYTES);
   }
 
   /** The transaction that was being read has committed. */
@@ -154,7 +155,7 @@ export class Tape {
   rollback(): void {
     for (const track of this.#tracks.values()) {
       while (track.changes.at(-1)?.commit === this.mark) {
-        this.#bytes -= track.changes.pop()!.message.length + CHANGE_OVERHEAD_BYTES;
+        this.#count(track, -track.changes.pop()!.message.length - CHANGE_OVERHEAD_BYTES);
       }
     }
   }
@@ -188,11 +189,29 @@ export class Tape {
     if (count <= 0) return;
     this.#commits.splice(0, count);
     this.#first += count;
-    for (const track of this.#tracks.values()) {
-      const kept = track.changes.findIndex((change) => change.commit >= mark);
-      const dropped = track.changes.splice(0, kept < 0 ? track.changes.length : kept);
-      for (const { message } of dropped) this.#bytes -= message.length + CHANGE_OVERHEAD_BYTES;
+    for (const relation of this.#tracks.keys()) this.forget(relation, mark);
+  }
+
+  /** Nobody who holds the table goes back in front of `mark` any more. */
+  forget(relation: RelationId, mark: Mark): void {
+    const track = this.#tracks.get(relation);
+    if (track === undefined) return;
+    const dropped = track.changes.splice(0, indexOf(track.changes, mark));
+    for (const { message } of dropped) this.#count(track, -message.length - CHANGE_OVERHEAD_BYTES);
+  }
+
+  /** The table of whose changes most is kept. */
+  largest(): { readonly relation: RelationId; readonly bytes: number } | undefined {
+    let largest: { relation: RelationId; bytes: number } | undefined;
+    for (const [relation, { bytes }] of this.#tracks) {
+      if (bytes > (largest?.bytes ?? 0)) largest = { relation, bytes };
     }
+    return largest;
+  }
+
+  #count(track: Track, bytes: number): void {
+    track.bytes += bytes;
+    this.#bytes += bytes;
   }
 
   /** REQUIRES: the tape has it. */

@@ -91,7 +91,7 @@ export class TransitionLog {
       const known = byValue.get(key) ?? { transition, xids: [], count: 0 };
       known.transition = transition;
       known.count += 1;
-      known.xids.push(...xids);
+      for (const xid of xids) known.xids.push(xid);
       byValue.set(key, known);
     }
     return [...byValue.values()].filter(({ count }) => count % 2 === 1);
@@ -121,7 +121,16 @@ export class TransitionLog {
     }
   }
 
-  /** The view is gone. */
+  /** Views, and what each takes, about; the largest first. */
+  bySize(): readonly { readonly id: ShapeId; readonly bytes: number }[] {
+    const sizes = Array.from(this.#byView, ([id, list]) => ({
+      id,
+      bytes: list.reduce((sum, logged) => sum + bytesOf(logged), 0),
+    }));
+    return sizes.sort((a, b) => b.bytes - a.bytes);
+  }
+
+  /** The view is gone, or nobody asks for what it has done up to now. */
   forget(view: ShapeId): void {
     this.#subtract(this.#byView.get(view) ?? []);
     this.#byView.delete(view);

@@ -21,6 +21,7 @@ import {
 } from "../model/view.ts";
 import { endOfTuple } from "../model/view-tuple.ts";
 import type { Views } from "../router/views.ts";
+import type { ViewFailure } from "./view-failures.ts";
 
 const HAS_OLD = 1;
 const HAS_NEW = 2;
@@ -38,8 +39,8 @@ export interface Delta {
 export interface Step {
   readonly position: ViewPosition;
   readonly transitions: readonly ViewTransition[];
-  /** There was no memory for what came into these, or for so much at once. */
-  readonly failed: ReadonlySet<ShapeId>;
+  /** These are not what they should be. */
+  readonly failed: ReadonlyMap<ShapeId, ViewFailure>;
 }
 
 export class ViewSteps {
@@ -118,7 +119,8 @@ export class ViewSteps {
   apply(): Step {
     const deltas = this.drain();
     this.#position = nextViewPosition(this.#position);
-    const failed = new Set([...this.#overfull].filter((view) => !this.#removed.has(view)));
+    const failed = new Map<ShapeId, ViewFailure>();
+    for (const view of this.#overfull) if (!this.#removed.has(view)) failed.set(view, "overfull");
     const isDone = (view: ShapeId) => failed.has(view) || this.#removed.has(view);
     this.#views.beginStep(this.#position);
     // What comes first: so a value whose row was replaced does not leave in between.
@@ -126,7 +128,9 @@ export class ViewSteps {
       for (const { tuple, views, count } of deltas) {
         if (count > 0 !== isComing) continue;
         for (const view of views) {
-          if (!isDone(view) && !this.#views.apply(view, tuple, count)) failed.add(view);
+          if (isDone(view)) continue;
+          const outcome = this.#views.apply(view, tuple, count);
+          if (outcome !== "applied") failed.set(view, outcome);
         }
       }
     }

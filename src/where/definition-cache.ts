@@ -17,8 +17,10 @@ import type { ConstantSource } from "./lift.ts";
 import { typeNamed } from "./type-table.ts";
 import { EvaluationError } from "./values/errors.ts";
 
-/** Templates of one table. Each is some kilobytes. */
+/** Templates of one table. Most are some kilobytes. */
 const CAPACITY = 500;
+/** Characters of all their texts. A template takes a few times as many bytes as its text has. */
+const TEXT_LENGTH_MAX = 1024 * 1024;
 /** Of a key: a longer clause is rare, and would fill the memory. */
 const KEY_LENGTH_MAX = 4_096;
 
@@ -26,6 +28,8 @@ interface Known {
   readonly template: ShapeTemplate;
   readonly constants: Constants;
   readonly sources: readonly ConstantSource[];
+  /** Of all uses, the number of the last one. */
+  lastUse: number;
 }
 
 /** What is known of a clause when it has been analysed. */
@@ -65,17 +69,23 @@ function haveBecomeConstants(
   });
 }
 
+/** Definitions on one table. */
+interface Shelf {
+  readonly byKey: Map<string, Known>;
+  /** Of the templates' texts. */
+  textLength: number;
+}
+
 export class DefinitionCache {
-  /** The catalog hands out one object for each version of a table. In order of last use. */
-  readonly #known = new WeakMap<Table, Map<string, Known>>();
+  /** The catalog hands out one object for each version of a table. */
+  readonly #shelves = new WeakMap<Table, Shelf>();
+  #useCount = 0;
 
   /** @param values the parameters; with a clause known by its form, its literals too. */
   find(table: Table, key: string, values: readonly string[]): ShapeDefinition | undefined {
-    const known = this.#known.get(table);
-    const found = known?.get(key);
-    if (known === undefined || found === undefined) return undefined;
-    known.delete(key);
-    known.set(key, found);
+    const found = this.#shelves.get(table)?.byKey.get(key);
+    if (found === undefined) return undefined;
+    found.lastUse = ++this.#useCount;
     const constants = constantsOf(found, values);
     return constants === undefined ? undefined : { template: found.template, constants };
   }
@@ -88,14 +98,34 @@ export class DefinitionCache {
     sources: readonly ConstantSource[],
   ): void {
     if (key.length > KEY_LENGTH_MAX) return;
-    const known = this.#known.get(table) ?? new Map<string, Known>();
-    this.#known.set(table, known);
-    for (const oldest of known.keys()) {
-      if (known.size < CAPACITY) break;
-      known.delete(oldest);
-    }
-    known.set(key, { template, constants, sources });
+    const shelf = this.#shelves.get(table) ?? { byKey: new Map<string, Known>(), textLength: 0 };
+    this.#shelves.set(table, shelf);
+    remove(shelf, key);
+    shelf.textLength += template.text.length;
+    shelf.byKey.set(key, { template, constants, sources, lastUse: ++this.#useCount });
+    while (isOverfull(shelf)) remove(shelf, leastUsed(shelf.byKey));
   }
+}
+
+function isOverfull({ byKey, textLength }: Shelf): boolean {
+  return byKey.size > CAPACITY || textLength > TEXT_LENGTH_MAX;
+}
+
+function remove(shelf: Shelf, key: string): void {
+  shelf.textLength -= shelf.byKey.get(key)?.template.text.length ?? 0;
+  shelf.byKey.delete(key);
+}
+
+/**
+ * The key that was used longest ago. To look at all is a hundredth of the analysis that comes
+ * before; to keep them in order would be work for every request.
+ */
+function leastUsed(known: ReadonlyMap<string, Known>): string {
+  let [key, least] = ["", Infinity];
+  for (const [each, { lastUse }] of known) {
+    if (lastUse < least) [key, least] = [each, lastUse];
+  }
+  return key;
 }
 
 /** Undefined: a value is none of its type. */

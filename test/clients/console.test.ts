@@ -1,10 +1,12 @@
 /**
  * The console in a real browser.
  *
- * Goals: it shows the numbers that the server has; it explains; it asks for the secret; nothing on
- * it is refused by its own policy for content; it fits a phone and a desk, in light and in dark.
+ * Goals: it shows the numbers that the server has, and says when it cannot; it explains; it asks
+ * for the secret; nobody looking, it asks nothing; nothing on it is refused by its own policy for
+ * content; it fits a phone and a desk, in light and in dark.
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import { startServer, type LiveServer } from "../support/live-server.ts";
@@ -133,18 +135,146 @@ describe.skipIf(program === undefined)("in Chromium", () => {
     await eventually(async () => expect((await texts(".failure"))[0]).toMatch(/no JSON object/));
   });
 
-  test("a wrong secret is asked for again, the right one is remembered", async () => {
-    await open("wrong");
+  test.each([
+    ["tenant = 7", "true", "The row belongs to the shape."],
+    ["tenant = 8", "false", "The row does not belong to the shape."],
+    ["tenant IN (SELECT tenant FROM items)", "null", "That is for a subselect to say"],
+  ])("%s is %s for a row", async (where, result, verdict) => {
+    await open();
     const { page } = opened;
+    await page.fill("[name=table]", "items");
+    await page.fill("[name=where]", where);
+    await page.fill("[name=row]", '{"id": 1, "tenant": 7, "title": "x"}');
+    await page.click("#explain-form button");
+    await page.waitForSelector(".verdict");
+    expect(await page.getAttribute(".verdict", "data-result")).toBe(result);
+    expect((await texts(".verdict"))[0]).toContain(verdict);
+    expect(await page.isEnabled("#explain-form button")).toBe(true);
+  });
+
+  test("an explanation that does not come is no answer, and can be asked for again", async () => {
+    await open();
+    const { page } = opened;
+    await page.route("**/admin/explain?*", (route) => route.abort());
+    await page.fill("[name=table]", "items");
+    await page.click("#explain-form button");
+    await page.waitForSelector(".failure");
+    expect(await texts(".failure")).toEqual(["The server cannot be reached."]);
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await page.click("#explain-form button");
+    await eventually(async () => expect(await texts(".failure")).toEqual([]));
+    expect((await texts("#explanation"))[0]).toContain("every row of the table");
+    opened.complaints.splice(0);
+  });
+
+  test("a server that is gone is told, as are one that refuses and one that is back", async () => {
+    await open();
+    const { page } = opened;
+    const notice = async () =>
+      (await page.isVisible("#notice")) ? (await texts("#notice"))[0] : "";
+    const status = async () => (await texts("#status"))[0];
+    expect(await notice()).toBe("");
+    await page.route("**/admin/status?*", (route) => route.abort());
     await eventually(async () => {
-      expect((await texts("#secret-hint"))[0]).toMatch(/not the secret/);
+      expect(await notice()).toBe("The server cannot be reached. Trying again.");
+      expect(await status()).toBe("unreachable");
     });
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await eventually(async () => {
+      expect([await notice(), await status()]).toEqual(["", "active"]);
+    });
+    const refusal = { status: 503, json: { message: "too busy to say" } };
+    await page.route("**/admin/status?*", (route) => route.fulfill(refusal));
+    await eventually(async () => expect(await notice()).toBe("too busy to say"));
+    // It answers: that is something else than being gone.
+    expect(await status()).toBe("active");
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await eventually(async () => expect(await notice()).toBe(""));
+    opened.complaints.splice(0);
+  });
+
+  test("while nobody looks nothing is asked", async () => {
+    await open();
+    const { page } = opened;
+    let asked = 0;
+    page.on("request", (request) => (asked += request.url().includes("/admin/status") ? 1 : 0));
+    await eventually(() => expect(asked).toBeGreaterThan(0));
+    const hide = (isHidden: boolean) =>
+      page.evaluate(
+        `Object.defineProperty(document, "hidden", { configurable: true, value: ${isHidden} })`,
+      );
+    await hide(true);
+    // One that was on its way, and none after it: at two seconds each it would be three.
+    await sleep(1000);
+    asked = 0;
+    await sleep(6000);
+    expect(asked).toBe(0);
+    await hide(false);
+    await eventually(() => expect(asked).toBeGreaterThan(0));
+  });
+
+  test("templates are listed anew when there are more", async () => {
+    await open();
+    const before = (await texts("#templates tr")).length;
+    await create("title = 'a template of its own'");
+    await eventually(async () => {
+      const rows = await texts("#templates tr");
+      expect(rows).toHaveLength(before + 1);
+      expect(rows.some((text) => text.includes('"title" = $1'))).toBe(true);
+    });
+  });
+
+  test("a wrong secret is asked for again, the right one is remembered", async () => {
+    opened = await browser.visit(`${server.url}/admin`);
+    const { page } = opened;
+    const hint = async () => (await texts("#secret-hint"))[0];
+    await page.waitForSelector("#secret-dialog[open]");
+    // Nothing was wrong yet; and without a secret there is nothing to go back to.
+    expect(await hint()).toMatch(/ELECTRIC_SECRET/);
+    await page.keyboard.press("Escape");
+    expect(await page.isVisible("#secret-dialog")).toBe(true);
+    expect(await page.locator(".tile").count()).toBe(0);
+
+    await page.fill("[name=secret]", "wrong");
+    await page.click("#secret-form button");
+    await eventually(async () => expect(await hint()).toMatch(/not the secret/));
+    await page.waitForSelector("#secret-dialog[open]");
+    expect(await page.inputValue("[name=secret]")).toBe("");
     await page.fill("[name=secret]", SECRET);
     await page.click("#secret-form button");
     await page.waitForSelector(".tile");
     await page.reload();
     await page.waitForSelector(".tile");
     expect(await page.isVisible("#secret-dialog")).toBe(false);
+    // For this tab only.
+    expect(await page.evaluate("Object.keys(localStorage).length")).toBe(0);
+  });
+
+  test("answers that were on their way before the secret was given ask for none", async () => {
+    await open("wrong");
+    const { page } = opened;
+    await eventually(async () => expect((await texts("#secret-hint"))[0]).toMatch(/not the/));
+    // Asked without the right one, and refused after it was given.
+    let release = (): void => undefined;
+    const given = new Promise<void>((resolve) => (release = resolve));
+    await page.route("**/admin/explain?*", async (route) => {
+      const response = await route.fetch();
+      await given;
+      await route.fulfill({ response });
+    });
+    await page.evaluate(`document.querySelector("[name=table]").value = "items"`);
+    const asked = page.waitForRequest("**/admin/explain?*");
+    await page.evaluate(`document.querySelector("#explain-form").requestSubmit()`);
+    await asked;
+    await page.fill("[name=secret]", SECRET);
+    await page.click("#secret-form button");
+    await page.waitForSelector(".tile");
+    release();
+    await eventually(async () => {
+      expect((await texts("#explanation"))[0]).toContain("every row of the table");
+    });
+    expect(await page.isVisible("#secret-dialog")).toBe(false);
+    await page.unrouteAll({ behavior: "ignoreErrors" });
   });
 
   test.each(VIEWS)("it fits $width pixels, $colorScheme", async (view) => {

@@ -90,6 +90,9 @@ test("what is wrong with a WHERE or a row is said", async () => {
   });
   const noTable = await explain({ where: "id = 1" });
   assert.deepEqual((noTable.body as { errors: object }).errors, { table: ["can't be blank"] });
+  const misspelt = await explain({ table: "items", row: { idd: "1" } });
+  assert.equal(misspelt.status, 400);
+  assert.match(JSON.stringify(misspelt.body), /has no column \\"idd\\"/);
   const badRow = await explain({ table: "items", row: { id: {} } });
   assert.match(JSON.stringify(badRow.body), /the value of id must be a text/);
 });

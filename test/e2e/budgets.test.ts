@@ -102,6 +102,20 @@ test("more shapes than the core's memory holds", async () => {
   expect((await askFor(50, (n) => `name = 'after ${n}'`)).ok).toBeGreaterThan(0);
 }, 120_000);
 
+test("a subselect finds room where idle shapes are", async () => {
+  await start({ LITZ_CORE_MEMORY_MAX: "32MiB" });
+  const { registry, eviction } = server.service.pipeline!;
+  await database.query(`CREATE TABLE inner_items (id int PRIMARY KEY);
+    INSERT INTO inner_items SELECT n FROM generate_series(1, 250000) n`);
+  // 24 MB, which is not so much that room would be made for one more of their size.
+  const padding = "p".repeat(40_000);
+  expect(await askFor(600, (n) => `name = '${n}${padding}'`)).toEqual({ ok: 600, refused: 0 });
+  const ofMany = "id IN (SELECT id FROM inner_items)";
+  await eventually(async () => expect((await askFor(1, () => ofMany)).ok).toBe(1));
+  expect(eviction.evicted.memory).toBeGreaterThan(0);
+  expect(registry.count).toBeGreaterThan(100);
+}, 120_000);
+
 test("more bytes than the disk may take", async () => {
   await start({ LITZ_STORAGE_MAX_BYTES: "32MiB" });
   const { registry, eviction, store } = server.service.pipeline!;

@@ -263,3 +263,21 @@ test("NOT NULL is what held for all of a shape's log", async () => {
   expect(Object.keys((await schemaOf(query))["a"]!)).toEqual(["type"]);
   expect((await schemaOf("table=t&columns=id,a"))["a"]).toEqual({ type: "text", not_null: true });
 });
+
+test.each<[ddl: string, status: number]>([
+  ["DROP TABLE u; CREATE TABLE u (id int, x int); INSERT INTO u VALUES (2, 1)", 200],
+  ["ALTER TABLE u ALTER id TYPE bigint", 400],
+  ["ALTER TABLE u ADD y int", 200],
+  ["ALTER TABLE u DROP x", 400],
+  ["DROP TABLE u", 400],
+])("the table of a subselect, while no shape uses it: %s", async (ddl, status) => {
+  await start();
+  await database.query("CREATE TABLE u (id int PRIMARY KEY, x int); INSERT INTO u VALUES (1, 1)");
+  const query = "table=t&where=id IN (SELECT id FROM u WHERE x = 1)";
+  const { handle } = await follow(query);
+  await fetch(`${server.shapeUrl}?handle=${handle}`, { method: "DELETE" });
+  await database.query(ddl);
+  await eventually(async () => expect(await statusOf(query)).toMatchObject({ status }));
+  if (status !== 200) return;
+  await expectRows(await follow(query), "SELECT * FROM t WHERE id IN (SELECT id FROM u)");
+});

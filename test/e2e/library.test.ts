@@ -7,9 +7,10 @@ import { createServer } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { fastify } from "fastify";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createSyncService, readConfig } from "../../src/index.ts";
 import { makeTemporaryDirectory } from "../../src/storage/temporary-directory.ts";
+import { PipelineService } from "../../src/sync-service.ts";
 import { settingsFor } from "../support/live-server.ts";
 import { LogFollower } from "../support/log-follower.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
@@ -85,4 +86,29 @@ test("a waiting request is answered when the server closes", async () => {
   const response = await waiting;
   expect(response.status).toBe(200);
   expect(await response.json()).toMatchObject([{ headers: { control: "up-to-date" } }]);
+}, 60_000);
+
+test("a failed storage is told to the host, whose process goes on", async () => {
+  const kill = vi.spyOn(process, "kill");
+  const failures: Error[] = [];
+  const onFailure = (error: Error) => failures.push(error);
+  const service = new PipelineService({ config: config(), onFailure });
+  await service.start();
+  service.pipeline!.store.distrust(new Error("the disk is gone"));
+  expect(failures.map(({ message }) => message)).toEqual(["storage has failed: the disk is gone"]);
+  expect(kill).not.toHaveBeenCalled();
+  expect(process.exitCode).toBeUndefined();
+  await expect(service.stop()).rejects.toThrow("the disk is gone");
+}, 60_000);
+
+test("a start is over when the service is stopped, be it without a database", async () => {
+  const settings = settingsFor(
+    { ...database, url: "postgresql://localhost:1/none" },
+    directory.path,
+  );
+  const service = createSyncService({ config: readConfig(settings) });
+  const started = service.start();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await service.stop();
+  await started;
 }, 60_000);

@@ -1,13 +1,18 @@
 /**
- * Goal: when the core traps, what it was writing is not trusted: the process ends and on its way
- * out writes nothing of what is in memory; the next start has everything, once.
+ * Goal: when the core traps, or an assertion fails while a transaction is taken, what was being
+ * written is not trusted: the process ends and on its way out writes nothing of what is in memory;
+ * the next start has everything, once.
  *
  * Method: the core calls out while it routes a row that no index decides; what is called throws as
- * a trap would, and the core is left in the middle.
+ * a trap would, and the core is left in the middle. So is the transaction.
  */
 
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { makeTemporaryDirectory } from "../../src/storage/temporary-directory.ts";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { AssertionError } from "../../src/lib/assert.ts";
+import {
+  makeTemporaryDirectory,
+  type TemporaryDirectory,
+} from "../../src/storage/temporary-directory.ts";
 import { eventually } from "../support/eventually.ts";
 import { startServer, type LiveServer } from "../support/live-server.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
@@ -15,19 +20,23 @@ import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 const SHAPE = `table=items&where=${encodeURIComponent("id % 2 = 1")}`;
 
 let database: TestDatabase;
-const directory = makeTemporaryDirectory();
+let directory: TemporaryDirectory;
 
-beforeAll(async () => {
+beforeEach(async () => {
+  directory = makeTemporaryDirectory();
   database = await createTestDatabase();
   await database.query("CREATE TABLE items (id int PRIMARY KEY)");
 });
 
-afterAll(async () => {
+afterEach(async () => {
   await database.dispose();
   directory.remove();
 });
 
-test("a trap ends the process, and the next start has everything once", async () => {
+test.each([
+  ["a trap", new WebAssembly.RuntimeError("memory access out of bounds")],
+  ["an assertion", new AssertionError("nothing is counted twice")],
+])("%s ends the process, and the next start has everything once", async (_, fault) => {
   const torn = await startServer(database, {}, directory.path);
   const { handle } = await read(torn);
   await database.query("INSERT INTO items VALUES (1)");
@@ -36,13 +45,13 @@ test("a trap ends the process, and the next start has everything once", async ()
   const kill = vi.spyOn(process, "kill").mockReturnValue(true);
   try {
     torn.service.pipeline!.core.judgeResiduals = () => {
-      throw new WebAssembly.RuntimeError("memory access out of bounds");
+      throw fault;
     };
     await database.query("INSERT INTO items VALUES (3)");
     await eventually(() => expect(kill).toHaveBeenCalledWith(process.pid, "SIGTERM"));
     expect(process.exitCode).toBe(1);
     // Not even a checkpoint, which would be of what is in memory.
-    await expect(torn.stop()).rejects.toThrow(/storage has failed: memory access out of bounds/);
+    await expect(torn.stop()).rejects.toThrow(`storage has failed: ${fault.message}`);
   } finally {
     process.exitCode = undefined;
     kill.mockRestore();

@@ -20,7 +20,7 @@ test("a seed holds what was added to it", () => {
       const seed = new ViewSeed();
       for (const [values, count] of entries) seed.add(values, count);
       const held: [Buffer, number][] = [];
-      seed.forEach((tuple, count) => held.push([Buffer.from(tuple), count]));
+      for (const [tuple, count] of seed) held.push([Buffer.from(tuple), count]);
       const expected = entries.map(([values, count]) => [Buffer.from(encodeTuple(values)), count]);
       assert.deepEqual(held, expected);
     }),
@@ -32,7 +32,5 @@ test("a value takes little more than its text", () => {
   let bytes = 0;
   for (let value = 0; value < 500_000; value++) bytes += seed.add([String(value)], 1);
   assert.ok(bytes < 500_000 * 24, `${bytes} bytes`);
-  let count = 0;
-  seed.forEach(() => count++);
-  assert.equal(count, 500_000);
+  assert.equal([...seed].length, 500_000);
 });

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, test } from "vitest";
+import { silentLogger } from "../../src/lib/logger.ts";
 import { systemTimers } from "../../src/lib/timers.ts";
 import type { Table } from "../../src/model/table.ts";
 import { parseConnectionOptions } from "../../src/postgres/connection-options.ts";
@@ -102,7 +103,12 @@ test("what is complete already takes no lock", async () => {
 });
 
 test("a table whose writers were not waited for does not count as published", async () => {
-  const publication = open();
+  const warnings: { readonly fields: object; readonly message: string }[] = [];
+  const logger = {
+    ...silentLogger,
+    warn: (fields: object, message: string) => warnings.push({ fields, message }),
+  };
+  const publication = new Publication({ database: pool, name: NAME, isManual: false, logger });
   await publication.ensureExists();
   await database.query("ALTER TABLE one REPLICA IDENTITY FULL");
   const one = await find("one");
@@ -110,8 +116,16 @@ test("a table whose writers were not waited for does not count as published", as
   // Postgres will not send this row, whenever it is committed.
   await writer.query("BEGIN; INSERT INTO one VALUES (1)");
   try {
-    await assert.rejects(publication.ensure(one), { code: "POSTGRES_LOCK_TIMEOUT" });
+    await assert.rejects(publication.ensure(one), { code: "TABLE_LOCKED", httpStatus: 503 });
     assert.deepEqual(await members(), []);
+    const { rows } = await writer.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+    assert.deepEqual(warnings.length, 1);
+    assert.match(warnings[0]!.message, /"public.one" cannot be published/);
+    const { holders } = warnings[0]!.fields as { holders: string[] };
+    assert.match(
+      holders.join(),
+      new RegExp(`^process ${rows[0]!.pid} of .*idle in transaction, for \\d+ s$`),
+    );
   } finally {
     await writer.query("COMMIT");
   }

@@ -105,6 +105,16 @@ test("a status update sent on request moves the slot at once", async () => {
   while ((await confirmedFlushLsn()) < lsn) await sleep(5);
 });
 
+test("what has arrived is confirmed soon, by an update that wakes the walsender as well", async () => {
+  // The regular ones never come.
+  await start({ timers: { ...systemTimers, every: () => () => undefined } });
+  await database.query("INSERT INTO t VALUES (3, 'three')");
+  await sink.until(() => sink.kinds.endsWith("IC"));
+  const end = endLsnOf(sink.messages.at(-1)!);
+  stream.setAcknowledged(end);
+  while ((await confirmedFlushLsn()) < end) await sleep(5);
+});
+
 test("many small transactions arrive complete and in order", async () => {
   await start();
   await database.query(`DO $$ BEGIN FOR n IN 1..2000 LOOP

@@ -157,3 +157,46 @@ test("one that is given up does not hurt the others", async () => {
   assert.match(String((second as PromiseRejectedResult).reason), /removed meanwhile/);
   assert.equal(third!.status, "fulfilled");
 });
+
+test.each([
+  ["another column", "ALTER TABLE items ADD more int", "ALTER TABLE items DROP more"],
+  [
+    "another key",
+    `ALTER TABLE items DROP CONSTRAINT items_pkey;
+     ALTER TABLE items ADD CONSTRAINT items_pkey PRIMARY KEY (id, divisor)`,
+    `ALTER TABLE items DROP CONSTRAINT items_pkey;
+     ALTER TABLE items ADD CONSTRAINT items_pkey PRIMARY KEY (id) INCLUDE (tenant)`,
+  ],
+  ["another table", "ALTER TABLE items RENAME TO others", "ALTER TABLE others RENAME TO items"],
+])("%s is everybody's error; back again, it is nobody's", async (_, change, back) => {
+  const batcher = new SnapshotBatcher(pool, alone, systemClock);
+  const definitions = await Promise.all([1, 2, 3].map((n) => define(`tenant = ${n}`)));
+  await database.query(change);
+  await Promise.all(
+    definitions.map((definition) =>
+      assert.rejects(read(batcher, definition), { code: "SCHEMA_CHANGED" }),
+    ),
+  );
+  await database.query(back);
+  const again = await define("tenant = 1");
+  const { rows } = await read(batcher, again);
+  assert.deepEqual(rows, (await read(alone, again)).rows);
+  assert.equal(rows.length, 20);
+});
+
+test("a table that is locked is waited for once", async () => {
+  const asked: string[] = [];
+  const counting: Pick<SnapshotReader, "read"> = {
+    read: (definition) => {
+      asked.push(definition.constants.join());
+      return Promise.resolve();
+    },
+  };
+  const batcher = new SnapshotBatcher(pool, counting, systemClock);
+  const definition = await define("tenant = 1");
+  const holder = await database.connect();
+  await holder.query("BEGIN; LOCK TABLE items");
+  await assert.rejects(read(batcher, definition), { code: "POSTGRES_LOCK_TIMEOUT" });
+  assert.deepEqual(asked, []);
+  await holder.query("ROLLBACK");
+}, 30_000);

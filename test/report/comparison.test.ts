@@ -12,13 +12,19 @@ import { BYTES_PER_SHAPE, FIGURES } from "../../src/report/figures.ts";
 import { renderMarkdown } from "../../src/report/markdown.ts";
 import type { Measurement } from "../../src/report/measurement.ts";
 import { renderPage } from "../../src/report/page.ts";
+import { gainRows } from "../../src/report/subqueries/gains.ts";
 import type { EngineName } from "../../src/report/workload.ts";
 
 const NOTHING = { count: 0, totalMs: 0, longestMs: 0 };
 const SHAPES = 1000;
 
 /** A run in which nothing but these differs between engines. */
-function runOf(engine: EngineName, bytesPerShape: number, perSecond: number, repetition = 1): Run {
+function runOf(
+  engine: EngineName,
+  bytesPerShape: number,
+  perSecond: number,
+  { repetition = 1, workload = "equality" } = {},
+): Run {
   const process = { heapUsedBytes: 1e7, externalBytes: 1e6, rssBytes: engine === "core" ? 1 : 2 };
   const measurement: Measurement = {
     building: { perSecond, longestBatchMs: 1, collections: NOTHING },
@@ -32,7 +38,7 @@ function runOf(engine: EngineName, bytesPerShape: number, perSecond: number, rep
       fullCollectionMs: 1,
     },
   };
-  return { workload: "equality", engine, shapeCount: SHAPES, repetition, measurement };
+  return { workload, engine, shapeCount: SHAPES, repetition, measurement };
 }
 
 function documentOf(runs: readonly Run[]): ReportDocument {
@@ -82,7 +88,9 @@ test("less than twice as good is said aloud, worse all the more", async () => {
 });
 
 test("the median of the repetitions counts, and the others are kept", () => {
-  const runs = [30, 10, 20].map((bytes, index) => runOf("core", bytes, 1, index + 1));
+  const runs = [30, 10, 20].map((bytes, index) =>
+    runOf("core", bytes, 1, { repetition: index + 1 }),
+  );
   const value = valueOf(compare(documentOf(runs))[0]!, BYTES_PER_SHAPE, "core");
   assert.deepEqual(value, { median: 20, lowest: 10, highest: 30 });
 });
@@ -91,6 +99,31 @@ test("a heap that seems to have shrunk is shown and not compared", () => {
   const document = documentOf([runOf("string-keyed", -5, 1000), runOf("core", 40, 3000)]);
   assert.deepEqual(ratiosOf(document, /^bytes per shape/), {});
   assert.match(renderMarkdown(document), /\| bytes per shape, committed \| -5\.0 \|  \| 40\.0 \|/);
+});
+
+test("what ids, the container and sharing give is said apart", async () => {
+  const engines = ["string-keyed", "integer-keyed", "core"] as const;
+  const runsOf = (workload: string, bytes: readonly number[]): Run[] =>
+    engines.map((engine, index) => runOf(engine, bytes[index]!, 1, { workload }));
+  const document = documentOf([
+    ...runsOf("subqueries-unshared", [900, 600, 120]),
+    ...runsOf("subqueries-shared", [300, 200, 80]),
+    ...runsOf("subqueries-uuid", [9000, 8000, 1600]),
+  ]);
+  const integers = ["900.0", "600.0", "1.50x", "120.0", "5.0x", "80.0", "1.50x", "3.0x"];
+  const uuids = ["9,000", "8,000", "1.13x", "1,600", "5.0x", "", "", ""];
+  const rows = [
+    ["10 integers, 1,000 shapes", ...integers],
+    ["50 UUIDs, 1,000 shapes", ...uuids],
+  ];
+  assert.deepEqual(gainRows(compare(document)), rows);
+  assert.ok(
+    renderMarkdown(document).includes(rows.map((row) => `| ${row.join(" | ")} |`).join("\n")),
+  );
+  assert.match(await renderPage(document), />10 integers, 1,000 shapes</);
+  const ofOthers = documentOf(runsOf("equality", [3, 2, 1]));
+  assert.deepEqual(gainRows(compare(ofOthers)), []);
+  assert.doesNotMatch(renderMarkdown(ofOthers), /sharing/);
 });
 
 test("a busy machine is named, and nothing of the origin is markup", async () => {

@@ -5,13 +5,23 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { JSDOM } from "jsdom";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readArguments } from "../../src/report/arguments.ts";
-import { parseDocument, type ReportDocument } from "../../src/report/document.ts";
+import { commandText } from "../../src/report/command.ts";
+import {
+  makeDocument,
+  parseDocument,
+  type Parameters,
+  type ReportDocument,
+} from "../../src/report/document.ts";
+import { readEnvironment } from "../../src/report/machine.ts";
+import { renderMarkdown } from "../../src/report/markdown.ts";
+import { renderPage } from "../../src/report/page.ts";
+import { describeOrigin } from "../../src/report/report-parts.ts";
 import { ENGINE_NAMES } from "../../src/report/workload.ts";
 import { WORKLOADS } from "../../src/report/workloads.ts";
 
@@ -126,6 +136,24 @@ function checkPage(document: ReportDocument): void {
 test("a wrong argument is one line that says what is allowed", { timeout: 60_000 }, () => {
   for (const [args, line] of [
     [["--shapes", "1e6"], /^--shapes 1e6: expected a whole number of 1 or more/],
+    [["--shapes", "0"], /^--shapes 0: expected a whole number of 1 or more, such as 10000/],
+    [["--shapes", "10,,20"], /^--shapes : expected a whole number/],
+    [["--shapes", "9007199254740993"], /^--shapes 9007199254740993: expected a whole number/],
+    [["--repetitions", "0"], /^--repetitions 0: expected a whole number of 1 or more/],
+    [["--repetitions", "-1"], /^Option '--repetitions' argument is ambiguous; .*--help/],
+    [["--seed", "x"], /^--seed x: expected a whole number/],
+    [["--shapes"], /^Option '--shapes <value>' argument missing; .*--help/],
+    [["equality"], /^Unexpected argument 'equality'; .*--help/],
+    [["--out", ""], /^--out is empty: expected a directory to write to/],
+    [
+      ["--workload", "subqueries-uuid", "--shapes", "1000000"],
+      /^--shapes 1000000: subqueries-uuid is run with 100,000 shapes at most/,
+    ],
+    [["--from", "x", "--shapes", "5"], /^--shapes says what to measure, and --from measures/],
+    [["--from", "x", "--quick"], /^--quick says what to measure, and --from measures nothing/],
+    [["--url", "http://h", "--workload", "churn"], /^--workload says .*, and --url names a server/],
+    [["--url", "http://h", "--database", "x", "--pid", "me"], /^--pid me: expected a whole/],
+    [["--url", "http://h", "--database", "x", "--rows", "0"], /^--rows 0: expected a whole/],
     [["--workload", "equality,none"], /^--workload none: expected some of equality,/],
     [["--nonsense"], /^Unknown option '--nonsense'; .*--help/],
     [["--quick", "--full"], /^--quick and --full exclude each other/],
@@ -139,7 +167,79 @@ test("a wrong argument is one line that says what is allowed", { timeout: 60_000
   const { status, stderr } = run("--from", "nowhere.json");
   assert.equal(status, 1);
   assert.match(stderr, /^litz: --from nowhere\.json: cannot be read; expected the path of .*\n$/);
-  assert.match(run("--help").stdout, /--repetitions/);
+});
+
+test("every option is in the help, and the help is an answer", { timeout: 60_000 }, () => {
+  const { status, stdout, stderr } = run("--help", "--shapes", "100");
+  assert.deepEqual([status, stderr], [0, ""]);
+  const source = readFileSync(new URL("../../src/report/arguments.ts", import.meta.url), "utf8");
+  const [, options] = /^const OPTIONS = \{(.*?)^\}/ms.exec(source)!;
+  const names = [...options!.matchAll(/^ {2}([a-z]+): /gm)].map(([, name]) => name!);
+  assert.ok(names.length > 12);
+  for (const name of names.filter((each) => each !== "help")) {
+    assert.match(stdout, new RegExp(`--${name}\\b`));
+  }
+  for (const { name } of WORKLOADS) assert.ok(stdout.includes(name), `${name} is named`);
+});
+
+test("where nothing can be written nothing is measured", { timeout: 60_000 }, () => {
+  writeFileSync(join(directory, "file"), "mine");
+  const { status, stderr } = run("--workload", "equality", "--shapes", "10", "--out", "file");
+  assert.equal(status, 1);
+  assert.match(stderr, /^litz: --out file: no file can be written .*EEXIST.*; name a directory\n$/);
+  assert.equal(readFileSync(join(directory, "file"), "utf8"), "mine");
+  // Nor is anything made for a command that was wrong.
+  assert.equal(run("--shapes", "0", "--out", "not-made").status, 1);
+  assert.ok(!existsSync(join(directory, "not-made")));
+});
+
+test("what a workload is too large for is said to be left out", () => {
+  const parameters = { workloads: ["equality", "subqueries-uuid"], repetitions: 3, seed: 1 };
+  const shown = (shapeCounts: number[]) =>
+    new Map(describeOrigin(emptyDocument({ ...parameters, shapeCounts })));
+  assert.equal(shown([1000, 1_000_000]).get("left out"), "subqueries-uuid above 100,000 shapes");
+  assert.equal(shown([1000, 100_000]).has("left out"), false);
+  assert.equal(shown([1000]).get("repetitions"), "3, medians");
+});
+
+test("a server's report is named so, and says of which process nothing was read", async () => {
+  const parameters = { workloads: [], shapeCounts: [10], repetitions: 1, seed: 1 };
+  const latency = { writeCount: 5, p50Ms: 1, p99Ms: 2, longestMs: 3 };
+  const throughput = { rowCount: 9, wantedPerSecond: 10, unwantedPerSecond: 11 };
+  const creation = { perSecond: 4, p50Ms: 5, p99Ms: 6 };
+  const own = { url: "http://h", shapeCount: 10, clientCount: 2, memory: undefined };
+  const document = {
+    ...emptyDocument(parameters),
+    servers: [{ ...own, creation, latency, throughput }],
+  };
+  const page = await renderPage(document);
+  assert.match(page, /<title>litz: report of a server<\/title>/);
+  assert.ok(!/workloads|repetitions|less than twice/.test(page.replace(/<script.*/s, "")));
+  const markdown = renderMarkdown(document);
+  assert.match(markdown, /^# litz: report of a server$/m);
+  assert.match(markdown, /^\| RSS \| not read: no --pid \|$/m);
+});
+
+function emptyDocument(parameters: Parameters): ReportDocument {
+  const origin = { date: "2026-01-01T00:00:00Z", command: "litz report" };
+  const environment = readEnvironment();
+  return makeDocument({ ...origin, environment, parameters, runs: [], heaps: [], servers: [] });
+}
+
+test("what must not be shown to others is not in the command", { timeout: 60_000 }, () => {
+  // Port 1: nobody is there, and the message says of what.
+  const database = "postgresql://me:hidden@127.0.0.1:1/x";
+  const flags = ["--url", "http://127.0.0.1:1", "--database", database, "--secret", "hidden"];
+  const { status, stderr } = run(...flags);
+  assert.equal(status, 1);
+  assert.match(stderr, /^litz: connecting to Postgres: .*ECONNREFUSED/);
+  assert.ok(!stderr.includes("hidden"));
+  const shown = commandText([...flags, "--secret=hidden"]);
+  assert.equal(
+    shown,
+    "litz report --url http://127.0.0.1:1 --database postgresql://...@127.0.0.1:1/x " +
+      "--secret ... --secret=...",
+  );
 });
 
 test("sizes are sorted, a server's URL is that of its shapes", () => {

@@ -4,15 +4,13 @@
  * Goal: every shape has exactly the seqs that it would have with a posting of its own for each,
  * buffered, in a run, merged, and when shapes of a list are gone; and what is counted for each
  * segment is what is there. Method: against maps of arrays, with lists of few shapes that come
- * again and again; then a store, for what it costs.
+ * again and again.
  */
 
 import assert from "node:assert/strict";
 import Database from "better-sqlite3";
 import fc from "fast-check";
-import { afterEach, describe, test } from "vitest";
-import type { Lsn } from "../../src/model/lsn.ts";
-import { BEFORE_ALL } from "../../src/model/log-offset.ts";
+import { test } from "vitest";
 import { createSchema } from "../../src/storage/database.ts";
 import { hashed } from "../../src/storage/key-lists.ts";
 import { ListHalf } from "../../src/storage/list-half.ts";
@@ -24,20 +22,6 @@ import { SeqRanges } from "../../src/storage/seq-ranges.ts";
 import { SharedLists } from "../../src/storage/shared-lists.ts";
 import type { FrozenPostings } from "../../src/storage/storage.ts";
 import { check } from "../support/property.ts";
-import {
-  appendTo,
-  bodyOf,
-  copyOf,
-  createShape,
-  logOf,
-  readAll,
-  removeTemporaryDirectories,
-  startStore,
-  temporaryDirectory,
-  type StoreHarness,
-} from "../support/store-harness.ts";
-
-afterEach(removeTemporaryDirectories);
 
 const KEYS = 9;
 const list = fc.oneof(
@@ -74,14 +58,15 @@ test("shared lists answer as an array per shape would", () => {
   check(
     fc.property(operations, fc.integer({ min: 1, max: 4 }), (operations, listsPerShape) => {
       const told = new Map<number, number>();
+      const gone = new Set<number>();
       const setLastSeq = (slot: number, seq: number): void => {
+        assert.ok(!gone.has(100 - slot), "the slot of a shape that is gone is another one's");
         told.set(slot, Math.max(seq, told.get(slot) ?? 0));
       };
       const lists = new SharedLists({ setLastSeq }, { sharedListSize: 1, listsPerShape });
       let active = new Map<number, number[]>();
       let frozen: Map<number, number[]> | undefined;
       const retired = new Map<number, number>();
-      const gone = new Set<number>();
       let seq = 2;
       for (const operation of operations) {
         if (operation.type === "post") {
@@ -113,7 +98,10 @@ test("shared lists answer as an array per shape would", () => {
           lists.settle(operation.limit);
         }
         for (let key = 1; key <= KEYS; key++) {
-          if (gone.has(key)) continue;
+          if (gone.has(key)) {
+            assert.deepEqual([lists.seqsAfter(key, 0), lists.lastSeq(key)], [[], 0]);
+            continue;
+          }
           const seqs = [...(frozen?.get(key) ?? []), ...(active.get(key) ?? [])];
           assert.deepEqual(lists.seqsAfter(key, 0), seqs);
           const middle = seqs[seqs.length >> 1] ?? 5;
@@ -125,10 +113,7 @@ test("shared lists answer as an array per shape would", () => {
           assert.equal(last, seqs.at(-1) ?? retired.get(key) ?? 0);
         }
       }
-      const before = told.size;
-      for (const key of gone) lists.forget(key);
       lists.settle(Infinity);
-      assert.ok(told.size >= before);
       for (const [key, last] of retired) {
         if (!gone.has(key)) assert.equal(told.get(100 - key), last);
       }
@@ -198,9 +183,11 @@ const bodies = fc.array(
   { minLength: 1, maxLength: 40 },
 );
 
+const LISTS_PER_SHAPE = 2;
+
 /** Postings of one checkpoint, as the posting filer would have them. */
 function frozenOf(part: readonly Body[], firstSeq: number, model: Map<number, number[]>) {
-  const half = new ListHalf(2);
+  const half = new ListHalf(LISTS_PER_SHAPE);
   const own: [key: number, seq: number][] = [];
   let seq = firstSeq;
   for (const { keys, gap, isShared } of part) {
@@ -255,7 +242,7 @@ class RunsBesideMap {
   constructor(salt: number) {
     this.#salt = salt;
     createSchema(this.database);
-    this.#runs = new Runs(this.database, this.voids);
+    this.#runs = new Runs(this.database, this.voids, LISTS_PER_SHAPE);
   }
 
   write(part: readonly Body[], removedKeys: ReadonlySet<number>): void {
@@ -334,6 +321,10 @@ test("runs with shared lists answer as a map would, and count what is there", ()
       runs.merge(true);
       runs.assertSame(limit);
       assert.equal(runs.counted, runs.total);
+      const named = new Set(postingsIn(database, "run_member").seqs);
+      for (const name of postingsIn(database, "run_shared").keys) {
+        assert.ok(named.has(name), "a list has a shape");
+      }
       const postings = database.prepare("select sum(postings) from run_info").pluck().get();
       assert.equal(postings ?? 0, runs.total);
       if (runs.total === 0) {
@@ -355,112 +346,4 @@ test("what is read of a long list ends before what nobody has read yet", () => {
   // The list's first block alone answers; the shape's own posting lies behind the others.
   runs.assertSame(1);
   runs.database.close();
-});
-
-const SHAPES = 40;
-
-async function startWithShapes(): Promise<{ harness: StoreHarness; keys: number[] }> {
-  const harness = await startStore(temporaryDirectory());
-  const keys: number[] = [];
-  for (let index = 0; index < SHAPES; index++) keys.push(await createShape(harness));
-  return { harness, keys };
-}
-
-/** One transaction for each; returns the bodies. */
-async function write(
-  harness: StoreHarness,
-  keys: readonly number[],
-  firstLsn: number,
-  count: number,
-): Promise<string[]> {
-  const bodies: string[] = [];
-  for (let index = 0; index < count; index++) {
-    const lsn = BigInt(firstLsn + 8 * index);
-    const body = bodyOf("k", lsn, 0);
-    appendTo(harness, lsn, 0, body, keys);
-    harness.store.commit(lsn as Lsn);
-    bodies.push(`${body.slice(0, -2)},"last":true}}`);
-    // Each in a frame of its own: what a frame names is known by itself.
-    await harness.store.flushed();
-  }
-  return bodies;
-}
-
-async function entriesOf(harness: StoreHarness, key: number): Promise<string[]> {
-  const { messages } = await readAll(logOf(harness, key), BEFORE_ALL);
-  return messages.slice(1);
-}
-
-describe("in a store", () => {
-  test("what reaches the same shapes again is one posting", async () => {
-    const { harness, keys } = await startWithShapes();
-    const { store } = harness;
-    await write(harness, keys, 1000, 30);
-    // The first body for each shape; then the list, and 29 bodies.
-    assert.equal(store.statistics().bufferedPostings, SHAPES + SHAPES + 29);
-    await write(harness, keys.slice(1), 5000, 1);
-    await write(harness, keys.slice(2), 6000, 1);
-    const unshared = 2 * SHAPES - 3;
-    assert.equal(store.statistics().bufferedPostings, 2 * SHAPES + 29 + unshared);
-    await store.close();
-  });
-
-  test("logs are whole over checkpoints, removals, slots given again, and a crash", async () => {
-    const { harness, keys } = await startWithShapes();
-    const { store } = harness;
-    const bodies = await write(harness, keys, 1000, 10);
-    assert.deepEqual(await entriesOf(harness, keys[3]!), bodies);
-    await store.reclaim();
-    assert.equal(store.statistics().bufferedPostings, 0);
-    assert.deepEqual(await entriesOf(harness, keys[3]!), bodies);
-    bodies.push(...(await write(harness, keys, 2000, 5)));
-    assert.deepEqual(await entriesOf(harness, keys[3]!), bodies);
-
-    await store.removeShape(keys[0] as never);
-    const rest = keys.slice(1);
-    bodies.push(...(await write(harness, rest, 3000, 3)));
-    for (const key of rest) assert.deepEqual(await entriesOf(harness, key), bodies);
-
-    const crashed = await startStore(copyOf(harness.directory));
-    assert.ok(!crashed.slots.has(keys[0]!));
-    for (const key of rest) assert.deepEqual(await entriesOf(crashed, key), bodies);
-    bodies.push(...(await write(crashed, rest, 4000, 3)));
-    for (const key of rest) assert.deepEqual(await entriesOf(crashed, key), bodies);
-    await crashed.store.close();
-    await store.close();
-  });
-
-  test("a shape that is in all lists has postings of its own in most", async () => {
-    const { harness, keys } = await startWithShapes();
-    const [everything, ...others] = keys;
-    const bodies: string[] = [];
-    for (let n = 0; n < 100; n++) {
-      // Of sixteen shapes, and never the same ones twice.
-      const some = others.filter((_, index) => (index + n) % 39 < 15 || index === n % 7);
-      const list = [...new Set([everything!, ...some, others[n % 39]!])].slice(0, 16);
-      bodies.push(...(await write(harness, list, 1000 + 100 * n, 3)));
-    }
-    assert.deepEqual(await entriesOf(harness, everything!), bodies);
-    await harness.store.reclaim();
-    assert.deepEqual(await entriesOf(harness, everything!), bodies);
-    await harness.store.close();
-  });
-
-  test("a segment of which nothing is left but a list's bodies is given back", async () => {
-    const { harness, keys } = await startWithShapes();
-    const { store } = harness;
-    await write(harness, keys, 1000, 20);
-    await store.reclaim();
-    for (const key of keys) await store.removeShape(key as never);
-    await write(harness, [await createShape(harness)], 9000, 1);
-    await store.reclaim();
-    await store.reclaim();
-    const database = new Database(`${harness.directory}/litz.db`, { readonly: true });
-    const live = database.prepare("select sum(live) from segment").pluck().get() as number;
-    database.close();
-    // The last shape's snapshot and its entry.
-    assert.equal(live, 2);
-    assert.equal(store.statistics().runs, 1);
-    await store.close();
-  });
 });

@@ -1,10 +1,12 @@
 /**
  * Goal: what is kept for shapes that are behind has a limit (protocol 14.6). The shape for which it
- * would be too much begins anew, and is right then; others know nothing of it.
- * Method: the limit is small, and a table is locked for as long as shapes are to be behind.
+ * would be too much begins anew, and is right then; others know nothing of it, be they behind too.
+ * The operator reads which limit it was.
+ * Method: the limit is small, and tables are locked for as long as shapes are to be behind.
  */
 
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { silentLogger } from "../../src/lib/logger.ts";
 import { eventually } from "../support/eventually.ts";
 import { everythingRead } from "../support/everything-read.ts";
 import { startServer, type LiveServer } from "../support/live-server.ts";
@@ -16,8 +18,10 @@ const OF_BOB = "project IN (SELECT id FROM projects WHERE owner = 'bob')";
 
 let server: LiveServer;
 let database: TestDatabase;
+let removals: string[];
 
 beforeEach(async () => {
+  removals = [];
   database = await createTestDatabase();
   await database.query(`
     CREATE TABLE projects (id int PRIMARY KEY, owner text);
@@ -25,9 +29,20 @@ beforeEach(async () => {
       PARTITION BY LIST (half);
     CREATE TABLE issues_1 PARTITION OF issues FOR VALUES IN (1);
     CREATE TABLE issues_2 PARTITION OF issues FOR VALUES IN (2);
-    INSERT INTO projects VALUES (1, 'ann'), (2, 'cyd'), (3, 'bob');
+    CREATE TABLE notes (id int PRIMARY KEY, project int, title text);
+    INSERT INTO projects VALUES (1, 'ann'), (2, 'cyd'), (3, 'bob'), (4, 'cyd');
+    INSERT INTO notes VALUES (1, 1, 'one'), (2, 2, 'two');
     INSERT INTO issues VALUES (1, 1, 1, 'one'), (2, 2, 2, 'two'), (3, 1, 3, 'three')`);
-  server = await startServer(database, { LITZ_MOVE_BUFFER_MAX: "1MiB" });
+  const settings = {
+    LITZ_MOVE_BUFFER_MAX: "1MiB",
+    ELECTRIC_SUBQUERY_BUFFER_MAX_TRANSACTIONS: "20",
+  };
+  const logger = {
+    ...silentLogger,
+    warn: (fields: { why?: string }) => void removals.push(fields.why ?? ""),
+  };
+  server = await startServer(database, settings, undefined, logger);
+  removals = [];
 });
 
 afterEach(async () => {
@@ -35,16 +50,16 @@ afterEach(async () => {
   await database.dispose();
 });
 
-async function follow(where: string): Promise<TaggedFollower> {
-  const follower = new TaggedFollower({ table: "issues", where });
+async function follow(where: string, table = "issues"): Promise<TaggedFollower> {
+  const follower = new TaggedFollower({ table, where });
   await follower.catchUp(server.url);
   return follower;
 }
 
 async function expectAsInPostgres(follower: TaggedFollower, lostCount: number): Promise<void> {
-  const { where } = follower.request;
+  const { table, where } = follower.request;
   await eventually(async () => {
-    const rows = await database.query(`SELECT id::text, title FROM issues WHERE ${where}`);
+    const rows = await database.query(`SELECT id::text, title FROM ${table} WHERE ${where}`);
     await follower.catchUp(server.url);
     const held = [...follower.rows.values()].map(({ value: { id, title } }) => ({ id, title }));
     expect(new Set(held)).toEqual(new Set(rows));
@@ -53,10 +68,10 @@ async function expectAsInPostgres(follower: TaggedFollower, lostCount: number): 
   expect(follower.faults).toEqual([]);
 }
 
-/** One half of the rows can be written, and so nobody can read all of them. */
+/** One half of the issues can be written, and so nobody can read all of them; nor any notes. */
 async function whileBehind(act: () => Promise<unknown>): Promise<void> {
   const client = await database.connect();
-  await client.query("BEGIN; LOCK TABLE issues_2 IN ACCESS EXCLUSIVE MODE");
+  await client.query("BEGIN; LOCK TABLE issues_2, notes IN ACCESS EXCLUSIVE MODE");
   await act();
   await everythingRead(database, server);
   await client.query("COMMIT");
@@ -64,6 +79,7 @@ async function whileBehind(act: () => Promise<unknown>): Promise<void> {
 }
 
 const MOVE_IN = "UPDATE projects SET owner = 'ann' WHERE id = 2";
+const MOVE_IN_BOB = "UPDATE projects SET owner = 'bob' WHERE id = 4";
 const MUCH = "repeat('much ', 1000)";
 
 test("too many rows that move in", async () => {
@@ -74,28 +90,68 @@ test("too many rows that move in", async () => {
   await database.query(MOVE_IN);
   await expectAsInPostgres(ofAnn, 1);
   await expectAsInPostgres(ofBob, 0);
+  expect(removals.at(-1)).toMatch(/rows that move in .* raise LITZ_MOVE_BUFFER_MAX/);
 });
 
 test("too many changes of the table while rows are read", async () => {
   const [ofAnn, ofBob] = [await follow(OF_ANN), await follow(OF_BOB)];
+  const notes = await follow(OF_ANN, "notes");
   await whileBehind(async () => {
     await database.query(MOVE_IN);
     await database.query(
-      `INSERT INTO issues_1 SELECT n, 1, 3, ${MUCH} FROM generate_series(10, 300) n`,
+      `INSERT INTO issues_1 SELECT n, 1, 3, ${MUCH} FROM generate_series(10, 160) n`,
+    );
+    // Without what was kept for the other's sake there is room for its own.
+    await database.query(MOVE_IN_BOB);
+    await database.query(
+      `INSERT INTO issues_1 SELECT n, 1, 3, ${MUCH} FROM generate_series(161, 280) n`,
     );
   });
   await expectAsInPostgres(ofAnn, 1);
   await expectAsInPostgres(ofBob, 0);
+  await expectAsInPostgres(notes, 0);
+  expect(removals).toEqual([expect.stringMatching(/changes of its table .* LITZ_MOVE_BUFFER_MAX/)]);
+});
+
+test("too many transactions while rows are read", async () => {
+  const [ofAnn, ofBob] = [await follow(OF_ANN), await follow(OF_BOB)];
+  await whileBehind(async () => {
+    await database.query(MOVE_IN);
+    for (let n = 10; n < 40; n++) {
+      if (n === 25) await database.query(MOVE_IN_BOB);
+      await database.query(`INSERT INTO issues_1 VALUES (${n}, 1, 3, 'new')`);
+    }
+  });
+  await expectAsInPostgres(ofAnn, 1);
+  await expectAsInPostgres(ofBob, 0);
+  expect(removals).toEqual([
+    expect.stringMatching(/20 transactions .* raise ELECTRIC_SUBQUERY_BUFFER_MAX_TRANSACTIONS/),
+  ]);
 });
 
 test("too many changes of what the subselect gives while rows are read", async () => {
   const [ofAnn, ofBob] = [await follow(OF_ANN), await follow(OF_BOB)];
+  const notes = await follow(OF_ANN, "notes");
   await whileBehind(async () => {
+    await database.query(MOVE_IN_BOB);
     await database.query(MOVE_IN);
-    await database.query("INSERT INTO projects SELECT n, 'ann' FROM generate_series(10, 5000) n");
+    for (const [from, to] of [
+      [10, 2000],
+      [2001, 4000],
+    ]) {
+      await database.query(
+        `INSERT INTO projects SELECT n, 'ann' FROM generate_series(${from}, ${to}) n`,
+      );
+    }
   });
   await expectAsInPostgres(ofAnn, 1);
   await expectAsInPostgres(ofBob, 0);
+  // What the values do is kept once, for both.
+  await expectAsInPostgres(notes, 1);
+  expect(removals).toHaveLength(2);
+  for (const why of removals) {
+    expect(why).toMatch(/subquery gives changed too much .* LITZ_MOVE_BUFFER_MAX/);
+  }
 });
 
 test("too many rows of a subselect's table in one transaction, although few of them stay", async () => {
@@ -107,6 +163,7 @@ test("too many rows of a subselect's table in one transaction, although few of t
     COMMIT`);
   await expectAsInPostgres(ofAnn, 1);
   await expectAsInPostgres(ofBob, 0);
+  expect(removals).toEqual([expect.stringMatching(/a transaction .* raise LITZ_MOVE_BUFFER_MAX/)]);
 });
 
 test("nothing is too much that is within the limit", async () => {

@@ -101,6 +101,16 @@ test("after a restart, commits count from the first on", async () => {
   await expectRows(follower, ["2"], { moveOuts: 1, moveIns: 1, movedRows: 1 });
 });
 
+test("after a restart, more values may have left a nested subselect than a call has room for", async () => {
+  await happens("INSERT INTO projects SELECT n, 'many', 1 FROM generate_series(10, 130000) n");
+  const follower = await follow(
+    "project IN (SELECT id FROM projects WHERE parent IN (SELECT id FROM teams WHERE is_active))",
+  );
+  await expectRows(follower, ["3"]);
+  await server.restart(() => happens("UPDATE teams SET is_active = false WHERE id = 1"));
+  await expectRows(follower, []);
+});
+
 test("a shape is not placed where a view that it stands on lags behind Postgres", async () => {
   // Makes reading the rows that move into the middle view take its time.
   await happens("INSERT INTO projects SELECT n, 'many', 9 FROM generate_series(10, 300000) n");
@@ -147,6 +157,32 @@ test("nor where one lagged that has caught up by the time that the stream gets t
   await happens("UPDATE issues SET title = 'last' WHERE id = 3");
   await expectTitle(follower, "last");
   await expectRows(follower, ["3"], { moveIns: 0 });
+});
+
+test("a shape that falls behind with one view may go with another in the same step", async () => {
+  const ofActive =
+    "project IN (SELECT id FROM projects WHERE parent IN (SELECT id FROM teams WHERE is_active))";
+  const first = await follow(ofActive);
+  // The NULL that comes cannot be said of this subselect's own subselect.
+  const gone = await follow(`${ofActive} OR level IN (SELECT id FROM projects
+    WHERE id NOT IN (SELECT parent FROM projects WHERE id > 2))`);
+  await happens(
+    "UPDATE teams SET is_active = true WHERE id = 2",
+    "INSERT INTO projects VALUES (4, 'dan', NULL)",
+  );
+  await happens(
+    "INSERT INTO projects VALUES (5, 'eve', 2)",
+    "INSERT INTO issues VALUES (5, 5, 'five', 5)",
+  );
+  await expectRows(first, ["3", "5"]);
+  // Nothing was counted twice.
+  await happens("UPDATE teams SET is_active = false WHERE id = 2");
+  await expectRows(first, ["3"]);
+  await eventually(async () => {
+    await gone.catchUp(server.url);
+    expect([...gone.rows.values()].map(({ value }) => value["id"])).toEqual(["3"]);
+  });
+  expect(gone.lostHandles).toHaveLength(1);
 });
 
 /** No rows of moves are read until what it returns is called. */

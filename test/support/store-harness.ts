@@ -58,23 +58,27 @@ interface Registry {
 }
 
 class ArrayRegistry implements Registry {
-  readonly postings: PostingBuffer;
+  readonly postings: ArrayPostingBuffer;
   readonly #keys = new Map<number, number>();
   // Slots are reversed against keys, so that a mix-up of the two shows.
   #nextSlot = 5000;
+  /** Given again, so that what was kept of a shape that is gone shows at another one. */
+  readonly #free: LogSlot[] = [];
 
   constructor(capacity: number) {
     this.postings = new ArrayPostingBuffer(capacity, (slot) => this.#keys.get(slot) ?? 0);
   }
 
   give(key: number): LogSlot {
-    const slot = this.#nextSlot-- as LogSlot;
+    const slot = this.#free.shift() ?? (this.#nextSlot-- as LogSlot);
     this.#keys.set(slot, key);
     return slot;
   }
 
   take(slot: LogSlot): void {
     this.#keys.delete(slot);
+    this.postings.forget(slot);
+    this.#free.push(slot);
   }
 }
 

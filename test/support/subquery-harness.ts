@@ -153,7 +153,8 @@ export class SubqueryHarness {
       const place = tuples.findIndex((other) => other.every((text, n) => text === tuple[n]));
       if (!isNew && place < 0) continue;
       next.set(view, isNew ? [...tuples, tuple] : tuples.filter((_, n) => n !== place));
-      if (!this.views.apply(view, encodeTuple(tuple), isNew ? 1 : -1)) throw new Error("refused");
+      const outcome = this.views.apply(view, encodeTuple(tuple), isNew ? 1 : -1);
+      if (outcome !== "applied") throw new Error(outcome);
     }
     this.views.endStep();
     this.states.push(next);

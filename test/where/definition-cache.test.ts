@@ -3,14 +3,17 @@
  *
  * Goal: a definition that comes from the cache is the one that the analysis would make, whatever
  * the values of the parameters. Method: generated clauses, and traps, each asked for with several
- * lists of parameters on one table, and on a copy of the table that nothing is known of.
+ * lists of parameters on one table, and on a copy of the table that nothing is known of. And that
+ * the cache is bounded, by number and by size.
  */
 
 import assert from "node:assert/strict";
 import { test } from "vitest";
 import { InvalidParameter } from "../../src/lib/errors.ts";
 import { ASCII_CASE_MAPPING } from "../../src/model/case-mapping.ts";
+import type { ShapeTemplate } from "../../src/model/shape-definition.ts";
 import type { Table } from "../../src/model/table.ts";
+import { DefinitionCache } from "../../src/where/definition-cache.ts";
 import { defineShape } from "../../src/where/define-shape.ts";
 import { seededRandom } from "../support/random.ts";
 import { ClauseGenerator } from "./clause-generator.ts";
@@ -130,4 +133,44 @@ test("generated clauses", () => {
     const shuffled = () => parameters.map(() => values[Math.floor(random() * values.length)]!);
     compare(text, [parameters, parameters, shuffled(), [...parameters].reverse(), shuffled()]);
   }
+});
+
+/** Which of the definitions that were added are still found. */
+function keptOf(texts: readonly string[], used: (index: number) => number | undefined): number[] {
+  const cache = new DefinitionCache();
+  for (const [index, text] of texts.entries()) {
+    const template = { ...templateOfEvery, text };
+    cache.add(things, `${index}`, { template, constants: [] }, []);
+    const again = used(index);
+    if (again !== undefined) cache.find(things, `${again}`, []);
+  }
+  const found = texts.map((text, index) => {
+    const definition = cache.find(things, `${index}`, []);
+    if (definition !== undefined) assert.equal(definition.template.text, text);
+    return definition === undefined ? [] : [index];
+  });
+  return found.flat();
+}
+
+const templateOfEvery: ShapeTemplate = {
+  ...{ text: "", table: things, where: undefined, columns: [0], hasExplicitColumns: false },
+  ...{ replica: "default", log: "full" },
+};
+
+test("five hundred are kept, and those that are used go last", () => {
+  const texts = Array.from({ length: 600 }, (_, index) => `template ${index}`);
+  const kept = keptOf(texts, () => 0);
+  assert.deepEqual(kept, [0, ...[...texts.keys()].slice(-499)]);
+});
+
+test("fewer are kept of those that are long, and none that is longer than all may be", () => {
+  const texts = Array.from({ length: 20 }, (_, index) => `${index}`.padStart(100_000));
+  assert.deepEqual(
+    keptOf(texts, () => undefined),
+    [...texts.keys()].slice(-10),
+  );
+  assert.deepEqual(
+    keptOf(["x".repeat(2_000_000), "short"], () => undefined),
+    [1],
+  );
 });

@@ -9,7 +9,9 @@ export function serverRows(run: ServerRun): readonly (readonly [label: string, v
   return [
     ["shapes created per second", formatRate(creation.perSecond)],
     ["creation, p50 and p99, ms", `${formatMs(creation.p50Ms)} / ${formatMs(creation.p99Ms)}`],
-    ...(memory === undefined ? [] : memoryRows(memory, shapeCount)),
+    ...(memory === undefined
+      ? [["RSS", "not read: no --pid"] as const]
+      : memoryRows(memory, shapeCount)),
     ["clients that wait, each on a shape of its own", formatCount(run.clientCount)],
     [`INSERT to client, ${formatCount(latency.writeCount)} rows: p50, ms`, formatMs(latency.p50Ms)],
     ["p99, ms", formatMs(latency.p99Ms)],

@@ -18,6 +18,11 @@ export interface ShapeSource {
 const TRIES_MAX = 20;
 const RETRY_AFTER_MS = 500;
 
+const ADVICE: Readonly<Record<number, string>> = {
+  401: "; name the secret with --secret",
+  404: "; is this the right URL?",
+};
+
 interface Position {
   readonly handle: string;
   readonly offset: string;
@@ -111,7 +116,7 @@ export class ShapeClient {
       if (response.ok) return read(response, body);
       const isLater = response.status === 429 || response.status === 503;
       if (!isLater || tries === TRIES_MAX) {
-        const advice = response.status === 401 ? "; name the secret with --secret" : "";
+        const advice = ADVICE[response.status] ?? "";
         throw failure(`${url.pathname} answered ${response.status}: ${body}${advice}`);
       }
       await sleep(1000 * Number(response.headers.get("retry-after") ?? 0) || RETRY_AFTER_MS);

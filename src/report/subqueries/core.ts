@@ -96,8 +96,8 @@ export class CoreSubqueries implements Population {
     this.#route(view, this.#viewTemplate, [String(subselect)], []);
     this.#views.addView(view, this.#viewTemplate);
     for (const value of this.#set.valuesOf(subselect)) {
-      if (!this.#views.apply(view, encodeConstants([value]), 1))
-        throw new RangeError("out of memory");
+      const outcome = this.#views.apply(view, encodeConstants([value]), 1);
+      if (outcome !== "applied") throw new RangeError(`a value is ${outcome}`);
     }
     return view;
   }
