@@ -9,8 +9,8 @@ export class Worker<Order extends object, Report> {
 
   constructor(file: string, environment: Record<string, string> = {}) {
     this.#process = fork(new URL(file, import.meta.url).pathname, {
-      // A session of its own: Linux shares processors among sessions first (autogroup). Each backend
-      // of Postgres is one, beside which the server and all who ask it would be a single one.
+      // A session of its own: Linux shares processors among sessions first (autogroup). Each
+      // backend of Postgres is one, beside which the server and all who ask it would be another.
       detached: true,
       execArgv: [...process.execArgv, "--expose-gc"],
       env: { ...process.env, ...environment },

@@ -1,7 +1,7 @@
 /**
  * Goal: templates go with their shapes, so that nobody can fill disk or memory with clauses; none
- * goes that a shape is of, be it one that is being made. Method: a real directory, looked into after
- * it was closed or after a crash.
+ * goes that a shape is of, be it one that is being made. Method: a real directory, looked into
+ * after it was closed or after a crash.
  */
 
 import assert from "node:assert/strict";
