@@ -30,6 +30,7 @@
 import type { Clock } from "../lib/clock.ts";
 import { asError, LitzError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
+import { nextTurn } from "../lib/next-turn.ts";
 import type { CancelTimer, Timers } from "../lib/timers.ts";
 import type { ShapeId } from "../model/ids.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
@@ -237,10 +238,6 @@ export class Eviction {
       await nextTurn();
     }
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function budgetExhausted({ setting }: Budget): LitzError {

@@ -9,6 +9,7 @@
 
 import { LitzError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
+import { nextTurn } from "../lib/next-turn.ts";
 import type { ShapeId, TemplateId } from "../model/ids.ts";
 import type { Router } from "../router/router.ts";
 import type { ShapeStore } from "../storage/storage.ts";
@@ -157,10 +158,6 @@ export class ShapeCleaner {
     if (router.isRouted(view)) viewKeeper.remove(view);
     await Promise.all(removals);
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** What whoever still waits for the snapshot gets: a 409 without a handle (protocol 4.4). */

@@ -14,6 +14,7 @@
 
 import { LitzError, shuttingDown } from "../lib/errors.ts";
 import { encodeConstants } from "../model/constants-codec.ts";
+import { nextTurn } from "../lib/next-turn.ts";
 import type { ShapeId } from "../model/ids.ts";
 import {
   routedConstants,
@@ -389,7 +390,7 @@ export class ViewKeeper {
     for (const [tuple, count] of seed) {
       if (left === 0) {
         left = FILLED_PER_TURN;
-        await new Promise((resolve) => setImmediate(resolve));
+        await nextTurn();
         this.#stop.signal.throwIfAborted();
         // The lease keeps the id, but not the view.
         if (!router.isRouted(view)) return;

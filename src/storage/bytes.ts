@@ -135,6 +135,10 @@ export class ByteWriter {
     return this;
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
   /** Valid until the next write. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#size);

@@ -15,24 +15,26 @@
 
 import type { Lsn } from "../model/lsn.ts";
 import { LSN_ZERO } from "../model/lsn.ts";
-import { ByteReader, ByteWriter } from "./bytes.ts";
+import { ByteReader, type ByteWriter } from "./bytes.ts";
 import type { CatalogShape, StoredSnapshot } from "./catalog-change.ts";
 import { decodeSnapshotMeta, encodeSnapshotMeta } from "./record.ts";
 
 const FIXED_SIZE = 20;
 
-export function encodeCatalogRow(shape: CatalogShape): Buffer {
-  const writer = new ByteWriter();
-  writer.append(Buffer.alloc(FIXED_SIZE));
+/** Filled in once the rest is known. */
+const NO_FIXED_PART = Buffer.alloc(FIXED_SIZE);
+
+export function appendCatalogRow(writer: ByteWriter, shape: CatalogShape): void {
+  const start = writer.size;
+  writer.append(NO_FIXED_PART);
   writer.varint(shape.templateId).varint(shape.constants.length).append(shape.constants);
   writer.varint(shape.snapshot === undefined ? 0 : shape.snapshot.seq + 1);
   if (shape.snapshot !== undefined) encodeSnapshotMeta(writer, shape.snapshot);
-  const row = Buffer.from(writer.bytes);
-  row.writeUInt32LE(row.length, 0);
-  row.writeUIntLE(shape.key, 4, 5);
-  row.writeUIntLE(shape.hash, 9, 3);
-  row.writeBigUInt64LE(shape.snapshot?.bounds.lsn ?? LSN_ZERO, 12);
-  return row;
+  const { bytes } = writer;
+  bytes.writeUInt32LE(writer.size - start, start);
+  bytes.writeUIntLE(shape.key, start + 4, 5);
+  bytes.writeUIntLE(shape.hash, start + 9, 3);
+  bytes.writeBigUInt64LE(shape.snapshot?.bounds.lsn ?? LSN_ZERO, start + 12);
 }
 
 export function decodeCatalogRow(row: Buffer): CatalogShape {

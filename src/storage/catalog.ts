@@ -15,24 +15,22 @@ import { assert } from "../lib/assert.ts";
 import { maxLsn, type Lsn } from "../model/lsn.ts";
 import type { PartitionTree } from "../model/partition-tree.ts";
 import type { CatalogChange, CatalogShape } from "./catalog-change.ts";
-import { decodeCatalogRow, encodeCatalogRow, visitCatalogRows } from "./catalog-row.ts";
+import { decodeCatalogRow, visitCatalogRows } from "./catalog-row.ts";
 import type { CatalogRowVisitor } from "./catalog-row.ts";
 import { BehindShapes } from "./behind.ts";
 import { getMeta, type SqliteDatabase } from "./database.ts";
 import type { BehindSince } from "./storage.ts";
+import { encodeShapes, type EncodedShapes } from "./encoded-shapes.ts";
 import { StoreCorrupt } from "./errors.ts";
 import { decodePartitions, encodePartitions } from "./record.ts";
 
 /** Rows that are folded into one value: 10,000 take 1 ms. */
 const ROWS_PER_FOLD = 10_000;
 
-/** What a checkpoint has to write of the catalog. */
+/** What a checkpoint has to write of the catalog, beside shapes. */
 export interface CatalogChanges {
   readonly templates: readonly { readonly id: number; readonly text: string }[];
   readonly removedTemplates: readonly number[];
-  readonly keys: Float64Array;
-  readonly rows: readonly Uint8Array[];
-  readonly removedKeys: Float64Array;
   /** `encodePartitions`. */
   readonly partitions: readonly { readonly oid: number; readonly blob: Uint8Array }[];
   /** `BehindShapes.toText`. */
@@ -221,14 +219,6 @@ export class Catalog {
     assert(this.#frozen === undefined, "one checkpoint at a time");
     this.#frozen = this.#changed;
     this.#changed = new Map();
-    const shapes: CatalogShape[] = [];
-    const removed: number[] = [];
-    for (const [key, shape] of this.#frozen) {
-      if (shape === undefined) removed.push(key);
-      else shapes.push(shape);
-    }
-    // In the order of the table: neighbouring rows share a page.
-    shapes.sort((a, b) => a.key - b.key);
     const removedTemplates = this.#forgetUnusedTemplates();
     const templates = this.#newTemplates.filter(({ id }) => this.#templateTexts.has(id));
     this.#newTemplates = [];
@@ -243,10 +233,13 @@ export class Catalog {
       partitions,
       behind: this.#behind.toText(),
       confirmed: this.#confirmed,
-      keys: Float64Array.from(shapes, ({ key }) => key),
-      rows: shapes.map(encodeCatalogRow),
-      removedKeys: Float64Array.from(removed).sort(),
     };
+  }
+
+  /** The shapes among what is frozen. */
+  encodeFrozen(): Promise<EncodedShapes> {
+    assert(this.#frozen !== undefined, "something is frozen");
+    return encodeShapes(this.#frozen);
   }
 
   retire(): void {

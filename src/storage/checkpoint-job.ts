@@ -12,6 +12,7 @@ import type { CatalogChanges } from "./catalog.ts";
 import type { SqliteDatabase, CheckpointPosition } from "./database.ts";
 import { setMeta, writePosition, writeVoids } from "./database.ts";
 import { snapshotPlaceOf } from "./catalog-row.ts";
+import { encodedRows, type EncodedShapes } from "./encoded-shapes.ts";
 import type { SeqRange } from "./record.ts";
 import { mergeRuns } from "./run-merge.ts";
 import { writeRun, type FrozenRun } from "./run-writer.ts";
@@ -23,9 +24,8 @@ export interface CheckpointJob {
   readonly postings: FrozenRun;
   readonly templates: CatalogChanges["templates"];
   readonly removedTemplates: CatalogChanges["removedTemplates"];
-  /** Shapes that are new or have changed: `rows[i]` is the row of `keys[i]`. */
-  readonly shapes: { readonly keys: Float64Array; readonly rows: readonly Uint8Array[] };
-  readonly removedKeys: Float64Array;
+  /** Those that are new or have changed, and those that are gone. */
+  readonly shapes: EncodedShapes;
   readonly partitions: CatalogChanges["partitions"];
   readonly behind: CatalogChanges["behind"];
   readonly confirmed: CatalogChanges["confirmed"];
@@ -59,7 +59,7 @@ export function runCheckpoint(database: SqliteDatabase, job: CheckpointJob): Che
     writeShapes(database, job, live);
     writeRun(database, job.postings, {
       voids,
-      removedKeys: new Set(job.removedKeys),
+      removedKeys: new Set(job.shapes.removedKeys),
       kept: (seqs, start, end, shapes) => live.addAll(seqs, start, end, shapes),
     });
     removeShapes(database, job, voids, live);
@@ -181,19 +181,18 @@ function writePartitions(database: SqliteDatabase, { partitions }: CheckpointJob
 function writeShapes(database: SqliteDatabase, job: CheckpointJob, live: LiveCounts): void {
   const get = database.prepare("select row from shape where key = ?").pluck();
   const put = database.prepare("insert or replace into shape values (?, ?)");
-  job.shapes.rows.forEach((row, index) => {
-    const key = job.shapes.keys[index]!;
+  for (const [key, row] of encodedRows(job.shapes)) {
     const place = placeIn(row);
     const before = get.get(key) as Buffer | undefined;
     const placeBefore = before === undefined ? 0 : placeIn(before);
     if (place !== placeBefore) live.add(place, 1);
     put.run(key, row);
-  });
+  }
 }
 
 /** The seq that keeps a segment alive, 0 for none. */
-function placeIn(row: Uint8Array): number {
-  return snapshotPlaceOf(Buffer.from(row.buffer, row.byteOffset, row.byteLength)) ?? 0;
+function placeIn(row: Buffer): number {
+  return snapshotPlaceOf(row) ?? 0;
 }
 
 function removeShapes(
@@ -205,7 +204,7 @@ function removeShapes(
   const get = database.prepare("select row from shape where key = ?").pluck();
   const remove = database.prepare("delete from shape where key = ?");
   const runs = new Runs(database, voids);
-  for (const key of job.removedKeys) {
+  for (const key of job.shapes.removedKeys) {
     const row = get.get(key) as Buffer | undefined;
     // Without a row it was created since the last checkpoint, and then none of its postings is in
     // a run, or it was removed by one already: nothing must be counted off twice.

@@ -46,7 +46,11 @@ export class WorkerCheckpointThread implements CheckpointThread {
     return new Promise((resolve, reject) => {
       this.#writing = { resolve, reject };
       const { own, members, shared } = job.postings;
-      const columns = [own, members, shared].flatMap(({ keys, seqs }) => [keys, seqs]);
+      const { keys, ends, bytes, removedKeys } = job.shapes;
+      const columns = [
+        ...[own, members, shared].flatMap((postings) => [postings.keys, postings.seqs]),
+        ...[keys, ends, bytes, removedKeys],
+      ];
       this.#order(
         { type: "write", job },
         columns.map((column) => column.buffer as ArrayBuffer),

@@ -124,13 +124,12 @@ export class Checkpoints {
     const { count, base, keys, seqs } = postings.freeze();
     const { members, shared } = lists.freeze();
     const changes = catalog.freeze();
-    const job: CheckpointJob = {
+    // All of one moment; what shapes have become since then does not show in what is frozen.
+    const frozen: Omit<CheckpointJob, "shapes"> = {
       position,
       postings: { own: { count, base, keys, seqs }, members, shared },
       templates: changes.templates,
       removedTemplates: changes.removedTemplates,
-      shapes: { keys: changes.keys, rows: changes.rows },
-      removedKeys: changes.removedKeys,
       partitions: changes.partitions,
       behind: changes.behind,
       confirmed: changes.confirmed,
@@ -143,7 +142,8 @@ export class Checkpoints {
       voids: voids.all.slice(),
     };
     this.#bytesSince = 0;
-    const { deadSegments, runCount } = await thread.write(job);
+    const shapes = await catalog.encodeFrozen();
+    const { deadSegments, runCount } = await thread.write({ ...frozen, shapes });
     postings.retire();
     lists.retire();
     catalog.retire();

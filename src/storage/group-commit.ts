@@ -15,6 +15,7 @@
 
 import { assert } from "../lib/assert.ts";
 import { asError } from "../lib/errors.ts";
+import { nextTurn } from "../lib/next-turn.ts";
 import type { Lsn } from "../model/lsn.ts";
 import { StoreFailed } from "./errors.ts";
 import { FrameBuilder } from "./frame-builder.ts";
@@ -229,7 +230,7 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     // Not at once: what the rest of this turn appends goes with it.
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     try {
       for (let group = this.#take(); group.length > 0; group = this.#take()) {
         const written = await this.#options.journal.write(group);

@@ -7,6 +7,7 @@
  * ones may be on the disk, so they are read asynchronously.
  */
 
+import { nextTurn } from "../lib/next-turn.ts";
 import type { RecordPlace, Segment } from "./segment.ts";
 import type { SegmentList } from "./segment-list.ts";
 import { RECORD_HEADER_SIZE, RecordKind, recordKind } from "./record.ts";
@@ -41,7 +42,7 @@ export async function* logPages(
     yield await buildPage(entries, start, end);
     start = end;
     // Whatever else the process has to do comes between two pages.
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 }
 

@@ -79,9 +79,15 @@ export function encodeFooter(
   const frame = Buffer.allocUnsafe(size);
   let at = FRAME_HEADER_SIZE;
   for (let index = 0; index < count; index++) {
-    frame.writeUInt32LE(offsets[index]!, at);
-    frame.writeUInt16LE(Math.min(sizes[index]!, INDEX_SIZE_MAX), at + 4);
-    at += INDEX_ENTRY_SIZE;
+    const offset = offsets[index]!;
+    const indexed = Math.min(sizes[index]!, INDEX_SIZE_MAX);
+    // Byte by byte: a segment may have half a million, for which the buffer's methods take 30 ms.
+    frame[at++] = offset;
+    frame[at++] = offset >>> 8;
+    frame[at++] = offset >>> 16;
+    frame[at++] = offset >>> 24;
+    frame[at++] = indexed;
+    frame[at++] = indexed >>> 8;
   }
   frame.writeUInt32LE(footerOffset, at);
   frame.writeUInt32LE(TRAILER_MAGIC, at + 4);
