@@ -13,6 +13,7 @@
 
 import { collectDefaultMetrics, Registry, type Metric } from "prom-client";
 import type { HistogramReport } from "../lib/duration-histogram.ts";
+import { systemTimers } from "../lib/timers.ts";
 import { METRICS, type Definition } from "./definitions.ts";
 import type { Figures } from "./figures.ts";
 
@@ -28,16 +29,27 @@ const LISTS_OF_EVERYTHING = [
   ...["nodejs_active_resources", "nodejs_active_resources_total"],
 ];
 
+const EVENT_LOOP_SAMPLE_MS = 10;
+/** Without any sample Node tells 2^63 ns as the least delay, which alerts would take for one. */
+const FIRST_SAMPLES_MS = 5 * EVENT_LOOP_SAMPLE_MS;
+
 export class Metrics {
   readonly #registry = new Registry();
   readonly #figures: () => Promise<Figures>;
+  readonly #sampled: Promise<void>;
   /** Of the scrape that is being made. */
   #current: Figures | undefined;
   #scrape: Promise<Exposition> | undefined;
 
   constructor(figures: () => Promise<Figures>) {
     this.#figures = figures;
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({
+      register: this.#registry,
+      eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS,
+    });
+    this.#sampled = new Promise((resolve) => {
+      systemTimers.after(FIRST_SAMPLES_MS, resolve);
+    });
     for (const name of LISTS_OF_EVERYTHING) this.#registry.removeSingleMetric(name);
     for (const definition of METRICS) this.#register(definition);
   }
@@ -48,6 +60,7 @@ export class Metrics {
   }
 
   async #expose(): Promise<Exposition> {
+    await this.#sampled;
     this.#current = await this.#figures();
     return { text: await this.#registry.metrics(), contentType: this.#registry.contentType };
   }

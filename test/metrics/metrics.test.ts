@@ -58,6 +58,8 @@ test("it is of the format, and every name and unit is as Prometheus wants them",
     if (!NOT_YET.has(name)) expect(samples.size, name).toBeGreaterThan(0);
     for (const value of samples.values()) expect(Number.isNaN(value), name).toBe(false);
   }
+  // Of the very first scrape, in which an empty histogram would tell 2^63 ns.
+  expect(samplesOf(families).get("nodejs_eventloop_lag_min_seconds")).toBeLessThan(3600);
   expect(families.get("nodejs_gc_duration_seconds")?.type).toBe("histogram");
   expect(families.has("nodejs_eventloop_lag_seconds")).toBe(true);
   expect(families.has("nodejs_active_handles")).toBe(false);
