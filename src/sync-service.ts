@@ -232,12 +232,14 @@ export class PipelineService implements SyncService {
     pipeline?.eviction.stop();
     this.#publication?.close();
     const snapshots = this.#stopSnapshots();
-    const settled = snapshots.then(() => pipeline?.store.flushed());
-    // A snapshot ends at a transaction boundary, which a stalled connection may never reach: then
-    // the session goes first, and Postgres sends the rest of the transaction again.
+    const settled = snapshots
+      .then(() => pipeline?.store.flushed())
+      .then(() => pipeline?.collector.settle());
+    // A snapshot ends at a transaction boundary, and so does what is written down: a stalled
+    // connection may never reach it. Then the session goes first, and Postgres sends the rest of
+    // the transaction again.
     await Promise.race([settled, delay(STOP_GRACE_MS)]).catch(() => undefined);
     await inOrder([
-      () => pipeline?.collector.settle(),
       () => this.#session?.stop(),
       () => snapshots,
       () => pipeline?.store.close(),

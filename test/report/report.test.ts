@@ -73,7 +73,7 @@ test("every engine in processes of its own, from runs to page", { timeout: 300_0
   assert.match(stderr, /^\[1\/\d+\] equality, 40 shapes, string-keyed, repetition 1 of 1: /m);
   assert.match(
     stderr,
-    /^!!! less than twice as good: equality, 40 shapes: .*bytes per shape 0\.\d\d?x/m,
+    /^!!! less than twice as good: equality, 40 shapes: .*bytes per shape (under )?0\.\d\d?x/m,
   );
   checkPage(document);
   assert.match(read("summary.md"), /^\| bytes per shape, committed \|/m);

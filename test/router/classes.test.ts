@@ -108,7 +108,7 @@ describe.each(BUILDS)("%s", (build) => {
         for (const each of steps) run.apply(each);
         run.drain();
       }),
-      60,
+      40,
     );
   });
 
@@ -128,7 +128,7 @@ describe.each(BUILDS)("%s", (build) => {
             run.drain();
           },
         ),
-        30,
+        20,
       );
     },
   );
