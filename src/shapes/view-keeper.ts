@@ -385,21 +385,29 @@ export class ViewKeeper {
    * goes on meanwhile, for what it brings is on the tape.
    */
   async #fill(view: ShapeId, seed: ViewSeed, place: Mark): Promise<void> {
-    const { boundaries, moves, router, views } = this.#options;
-    let left = FILLED_PER_TURN;
-    for (const [tuple, count] of seed) {
-      if (left === 0) {
-        left = FILLED_PER_TURN;
-        await nextTurn();
-        this.#stop.signal.throwIfAborted();
-        // The lease keeps the id, but not the view.
-        if (!router.isRouted(view)) return;
-      }
-      left -= 1;
+    const { boundaries, moves } = this.#options;
+    const values = seed[Symbol.iterator]();
+    // At boundaries, where a trap of the core is taken for one.
+    while (!(await boundaries.run(() => this.#fillSome(view, values)))) {
+      await nextTurn();
+      this.#stop.signal.throwIfAborted();
+    }
+    await boundaries.run(() => moves.place(view, place));
+  }
+
+  /** Whether there are no more. */
+  #fillSome(view: ShapeId, values: Iterator<readonly [Uint8Array, number]>): boolean {
+    const { router, views } = this.#options;
+    // The lease keeps the id, but not the view.
+    if (!router.isRouted(view)) return true;
+    for (let left = FILLED_PER_TURN; left > 0; left--) {
+      const next = values.next();
+      if (next.done === true) return true;
+      const [tuple, count] = next.value;
       const outcome = views.apply(view, tuple, count);
       if (outcome !== "applied") throw errorOf(outcome);
     }
-    await boundaries.run(() => moves.place(view, place));
+    return false;
   }
 
   /** Whether the core had no room for values that would have it if others went. */

@@ -262,7 +262,9 @@ export class Catalog {
     if (!this.#areUsesKnown) return [];
     const unused = [...this.#templateTexts.keys()].filter((id) => !this.#templateUses.get(id));
     for (const id of unused) {
-      this.#templateIds.delete(this.#templateTexts.get(id)!);
+      const text = this.#templateTexts.get(id)!;
+      // After a crash the text may have come again by a younger id, while the table still has this.
+      if (this.#templateIds.get(text) === id) this.#templateIds.delete(text);
       this.#templateTexts.delete(id);
       this.#templateUses.delete(id);
     }

@@ -165,7 +165,7 @@ class LiveCounts {
 function writeTemplates(database: SqliteDatabase, job: CheckpointJob): void {
   const remove = database.prepare("delete from template where id = ?");
   for (const id of job.removedTemplates) remove.run(id);
-  const insert = database.prepare("insert or ignore into template values (?, ?)");
+  const insert = database.prepare("insert into template values (?, ?) on conflict (id) do nothing");
   for (const { id, text } of job.templates) insert.run(id, text);
 }
 
