@@ -32,6 +32,8 @@ export class WorkerCheckpointThread implements CheckpointThread {
   readonly #data: CheckpointWorkerData;
   readonly #failed: (error: Error) => void;
   #worker: Worker | undefined;
+  /** Why nothing is written any more. */
+  #end: Error | undefined;
   #writing: Settler<CheckpointResult> | undefined;
   #reclaiming: Settler<ReclaimResult> | undefined;
   #closed: (() => void) | undefined;
@@ -43,6 +45,8 @@ export class WorkerCheckpointThread implements CheckpointThread {
   }
 
   write(job: CheckpointJob): Promise<CheckpointResult> {
+    // What a job is made of takes some turns: meanwhile the directory may have been given up.
+    if (this.#end !== undefined) return Promise.reject(this.#end);
     return new Promise((resolve, reject) => {
       this.#writing = { resolve, reject };
       const { own, members, shared } = job.postings;
@@ -67,11 +71,15 @@ export class WorkerCheckpointThread implements CheckpointThread {
 
   async close(): Promise<void> {
     const worker = this.#worker;
+    const isDead = this.#end !== undefined;
+    this.#end ??= new Error("the checkpoint thread was closed");
     if (worker === undefined) return;
-    await new Promise<void>((resolve) => {
-      this.#closed = resolve;
-      this.#order({ type: "close" });
-    });
+    if (!isDead) {
+      await new Promise<void>((resolve) => {
+        this.#closed = resolve;
+        this.#order({ type: "close" });
+      });
+    }
     await worker.terminate();
   }
 
@@ -120,6 +128,7 @@ export class WorkerCheckpointThread implements CheckpointThread {
       this.#closed();
       return;
     }
+    this.#end ??= error;
     if (this.#writing === undefined && this.#reclaiming === undefined) this.#failed(error);
     this.#writing?.reject(error);
     this.#reclaiming?.reject(error);
