@@ -1,5 +1,5 @@
 /**
- * Deltas: what an inner row's change means for the views of a subselect, in place of a JSON body.
+ * Deltas: what an inner row's change means for the views of a subquery, in place of a JSON body.
  * TypeScript hands the tuples to the views when the transaction is committed.
  *
  *     ┌───────┬────────────────────┬────────────────────┐

@@ -1,5 +1,5 @@
 /**
- * Dependency views: the value sets of subselects, each kept once for all shapes that use it, with
+ * Dependency views: the value sets of subqueries, each kept once for all shapes that use it, with
  * their recent history. The values themselves are in the subquery index; what a view has besides
  * takes no memory of its own: a view has no handle, so its record lies where that would be.
  *

@@ -8,7 +8,7 @@
  *
  *     mode     DEFAULT, FULL    JSON bodies, `body-encoder.ts`; columns ascend
  *              DELTA            what a view of a subquery gains and loses, `delta-writer.ts`;
- *                               columns as the subselect names them
+ *                               columns as the subquery names them
  *     tags     of shapes with subqueries: how `tag-writer.ts` marks their rows
  *
  * Only `add` allocates. REQUIRES: its block's pages are reserved.

@@ -1,5 +1,5 @@
 /**
- * How many inner rows give a view a value, where that is not one. Most subselects name a key or
+ * How many inner rows give a view a value, where that is not one. Most subqueries name a key or
  * something as good as a key: a value comes of one row, which goes without saying and costs
  * nothing.
  *

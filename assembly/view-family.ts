@@ -2,7 +2,7 @@
  * Families: all views of one inner template, whose values lie together in one inverted index.
  *
  * A row of 128 bytes per family: what its keys are made of, how much there is of it, and which of
- * its chunks of values have room (see `view-values.ts`). Families are few: one for each subselect
+ * its chunks of values have room (see `view-values.ts`). Families are few: one for each subquery
  * that differs from the others in more than its constants.
  *
  *     ┌──────────┬───────┬───────────┬────────────────────┬────────┬──────────────────────┐

@@ -122,8 +122,12 @@ async function measure(
 ): Promise<Phase> {
   await worker.ask({ kind: "watch" });
   const { elapsedMs, failure } = await clients.ask({
-    ...{ port, connections, isRemoval, clause: "literal" },
-    ...{ first: firstTenant(), count: roundSize },
+    port,
+    connections,
+    isRemoval,
+    clause: "literal",
+    first: firstTenant(),
+    count: roundSize,
   });
   const { longestTurnMs, longestOwnTurnMs, longestCollectionMs } = await worker.ask({
     kind: "watched",

@@ -62,7 +62,10 @@ async function main(): Promise<void> {
   };
   await withPostgres(async ({ url, database, directory }) => {
     const server = new Command({
-      ...{ url, settings, path: values.command, storage: join(directory, "storage") },
+      url,
+      settings,
+      path: values.command,
+      storage: join(directory, "storage"),
       nodeOptions: values["node-options"].split(" ").filter(Boolean),
     });
     const clients: Clients = new Worker("./creation-clients.ts");

@@ -56,7 +56,9 @@ async function main(): Promise<void> {
 
 async function measureServer({ url, directory }: Ground, run: number) {
   const command = new Command({
-    ...{ url, storage: join(directory, `storage-${run}`), path: values.cli },
+    url,
+    storage: join(directory, `storage-${run}`),
+    path: values.cli,
     settings: { CLEANUP_REPLICATION_SLOTS_ON_SHUTDOWN: "true" },
   });
   try {

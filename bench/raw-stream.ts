@@ -39,7 +39,10 @@ export class RawSlot {
     const finished = new Promise<number>((resolve) => (finish = resolve));
     let seam = Buffer.alloc(0);
     const stream = await ReplicationStream.start(connection, {
-      ...{ slot: this.#name, publication, startLsn: LSN_ZERO, walSenderTimeoutMs: 0 },
+      slot: this.#name,
+      publication,
+      startLsn: LSN_ZERO,
+      walSenderTimeoutMs: 0,
       sink: {
         onBytes: (chunk) => {
           const wanted = began === 0 ? texts[0] : texts[1];

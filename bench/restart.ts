@@ -122,7 +122,11 @@ function startServer(
   workingDirectory?: string,
 ): Command {
   return new Command({
-    ...{ url, storage, nodeOptions, path: values.cli, port: PORT },
+    url,
+    storage,
+    nodeOptions,
+    path: values.cli,
+    port: PORT,
     settings: { ELECTRIC_LOG_LEVEL: "warn", ELECTRIC_REPLICATION_STREAM_ID: streamId },
     ...(workingDirectory === undefined ? {} : { workingDirectory }),
   });

@@ -1,19 +1,19 @@
 /**
- * The value sets of subselects: the core beside both baselines, the same sets in each.
+ * The value sets of subqueries: the core beside both baselines, the same sets in each.
  *
  *     npx tsx bench/subqueries.ts [--scale 1] [--only uuid,shared,zipf,uniform,million]
  *
  *     uuid      shapes with values that no other has, as the upstream of this protocol measures
  *               its own
- *     shared    shapes that all have the same subselect
+ *     shared    shapes that all have the same subquery
  *     zipf      a million shapes with ten integers each out of a hundred thousand (scale 1), those
  *     uniform   drawn as words are in a text, or each as often as another
- *     million   a million shapes, a hundred of which have the same subselect of ten integers
+ *     million   a million shapes, a hundred of which have the same subquery of ten integers
  *
  * `subquery-keepers.ts` says what the engines are. Every line is a process of its own. Bytes of the
  * core are pages that were taken, so what rounding and fragmentation cost is in them; of the
  * baselines the heap after a full collection. What a shape is besides, `npm run bench:memory`
- * counts; "core, shared" has all that a subselect adds to it.
+ * counts; "core, shared" has all that a subquery adds to it.
  */
 
 import { execFileSync } from "node:child_process";
@@ -42,19 +42,19 @@ const UUID_GRID = [
 function* cases(scale: number): Generator<Omit<Case, "engine">, void, void> {
   const own = { kind: "uuid", overlap: "none" } as const;
   for (const [shapes, values] of UUID_GRID) {
-    yield { ...own, group: "uuid", shapes, subselects: shapes, values };
+    yield { ...own, group: "uuid", shapes, subqueries: shapes, values };
   }
   for (const values of [1000, 10_000]) {
     for (const shapes of [1, 10, 100]) {
-      yield { ...own, group: "shared", shapes, subselects: 1, values };
+      yield { ...own, group: "shared", shapes, subqueries: 1, values };
     }
   }
   const shapes = Math.round(1_000_000 * scale);
   for (const overlap of ["zipf", "uniform"] as const) {
-    yield { group: overlap, kind: "int", shapes, subselects: shapes, values: 10, overlap };
+    yield { group: overlap, kind: "int", shapes, subqueries: shapes, values: 10, overlap };
   }
-  const subselects = Math.round(shapes / 100);
-  yield { group: "million", kind: "int", shapes, subselects, values: 10, overlap: "uniform" };
+  const subqueries = Math.round(shapes / 100);
+  yield { group: "million", kind: "int", shapes, subqueries, values: 10, overlap: "uniform" };
 }
 
 function inChild(order: Case): CaseFigures {
@@ -68,10 +68,10 @@ function inChild(order: Case): CaseFigures {
   return JSON.parse(output) as CaseFigures;
 }
 
-function lineOf({ shapes, subselects, values, engine, ...of }: Case, figures: CaseFigures): string {
+function lineOf({ shapes, subqueries, values, engine, ...of }: Case, figures: CaseFigures): string {
   const cells = [
     of.group,
-    subselects === shapes ? `${shapes}` : `${shapes} of ${subselects}`,
+    subqueries === shapes ? `${shapes}` : `${shapes} of ${subqueries}`,
     values,
     engine,
     (figures.bytes / (shapes * values)).toFixed(2),
@@ -97,14 +97,14 @@ async function main(): Promise<void> {
   }
   console.log(describeEnvironment("npx tsx bench/subqueries.ts", new Date()));
   console.log(
-    "\n| sets | shapes of subselects | values | engine | bytes a pair | bytes a shape | KiB |" +
+    "\n| sets | shapes of subqueries | values | engine | bytes a pair | bytes a shape | KiB |" +
       " million pairs/s added | membership ns | removal ns a shape | sweep ns a pair | KiB left |",
   );
   console.log("|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|");
   const only = options.only?.split(",");
   for (const order of cases(Number(options.scale))) {
     if (only !== undefined && !only.includes(order.group)) continue;
-    const isShared = order.subselects < order.shapes;
+    const isShared = order.subqueries < order.shapes;
     for (const engine of ENGINES) {
       // What every shape has for itself is the same shared.
       if (!isShared && isSharing(engine)) continue;

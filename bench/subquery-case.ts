@@ -1,4 +1,4 @@
-/** One set of subselects on one engine: what `subqueries.ts` measures in a process of its own. */
+/** One set of subqueries on one engine: what `subqueries.ts` measures in a process of its own. */
 
 import { time } from "../src/report/measure.ts";
 import { Random } from "../src/report/random.ts";
@@ -10,10 +10,10 @@ export interface Case {
   readonly kind: ValueKind;
   readonly shapes: number;
   /** How many different ones the shapes have; shape n has number n modulo this. */
-  readonly subselects: number;
+  readonly subqueries: number;
   /** Of each. */
   readonly values: number;
-  /** How values are drawn out of ZIPF_VALUES; or every subselect has its own. */
+  /** How values are drawn out of ZIPF_VALUES; or every subquery has its own. */
   readonly overlap: "none" | "zipf" | "uniform";
   readonly engine: EngineName;
 }
@@ -52,7 +52,7 @@ export async function runCase(order: Case): Promise<CaseFigures> {
     for (let shape = 0; shape < shapes; shape++) keeper.remove(shape);
   });
   const sweeping = time(() => keeper.sweep());
-  const sets = isSharing(order.engine) ? order.subselects : shapes;
+  const sets = isSharing(order.engine) ? order.subqueries : shapes;
   return {
     bytes,
     shapesPerSecond: (shapes * 1000) / cpuMs,
@@ -93,29 +93,29 @@ interface PreparedSet extends SubquerySet {
   prepare(first: number, end: number): void;
 }
 
-function createSet({ kind, shapes, subselects, values, overlap }: Case): PreparedSet {
+function createSet({ kind, shapes, subqueries, values, overlap }: Case): PreparedSet {
   const draw = overlap === "zipf" ? zipf(DRAWN_VALUES) : uniform(DRAWN_VALUES);
-  const make = (subselect: number): readonly string[] => {
+  const make = (subquery: number): readonly string[] => {
     if (overlap === "none") {
-      return Array.from({ length: values }, (_, at) => textOf(kind, subselect * values + at));
+      return Array.from({ length: values }, (_, at) => textOf(kind, subquery * values + at));
     }
-    const random = new Random(subselect);
+    const random = new Random(subquery);
     const drawn = new Set<number>();
     while (drawn.size < values) drawn.add(draw(random.fraction()));
     return Array.from(drawn, (number) => textOf(kind, number));
   };
-  const subselectOf = (shape: number): number => shape % subselects;
+  const subselectOf = (shape: number): number => shape % subqueries;
   const prepared = new Map<number, readonly string[]>();
   return {
     kind,
-    isShared: subselects < shapes,
+    isShared: subqueries < shapes,
     subselectOf,
-    valuesOf: (subselect) => prepared.get(subselect) ?? make(subselect),
+    valuesOf: (subquery) => prepared.get(subquery) ?? make(subquery),
     prepare(first, end) {
       prepared.clear();
       for (let shape = first; shape < end; shape++) {
-        const subselect = subselectOf(shape);
-        if (!prepared.has(subselect)) prepared.set(subselect, make(subselect));
+        const subquery = subselectOf(shape);
+        if (!prepared.has(subquery)) prepared.set(subquery, make(subquery));
       }
     },
   };

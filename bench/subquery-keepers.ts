@@ -1,16 +1,17 @@
 /**
- * What keeps the values of shapes' subselects, for `subqueries.ts`: the same pairs of a shape and a
+ * What keeps the values of shapes' subqueries, for `subqueries.ts`: the same pairs of a shape and a
  * value in the ways there are, each one step from the one before.
  *
  *     strings             handles name the shapes, each of which keeps its values
  *     integers            ids name the shapes, each of which keeps its values
- *     integers, shared    ids, and values kept once for all shapes with the same subselect
+ *     integers, shared    ids, and values kept once for all shapes with the same subquery
  *     core                the container of this project, a view for each shape
- *     core, shared        the same, a view for all shapes with the same subselect
+ *     core, shared        the same, a view for all shapes with the same subquery
  */
 
 import { encodeConstants } from "../src/model/constants-codec.ts";
 import type { ShapeId, StorageKey, TemplateId } from "../src/model/ids.ts";
+import { flatText } from "../src/report/baseline/flat-text.ts";
 import { ValueSets } from "../src/report/baseline/value-sets.ts";
 import { createCore, granted } from "../src/report/core-engine.ts";
 import { settledMemory } from "../src/report/measure.ts";
@@ -25,7 +26,7 @@ import { LIVE, ViewBit, Views } from "../src/router/views.ts";
 export const ENGINES = ["strings", "integers", "integers, shared", "core", "core, shared"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
-/** Whether shapes with the same subselect keep its values together. */
+/** Whether shapes with the same subquery keep its values together. */
 export function isSharing(engine: EngineName): boolean {
   return engine.endsWith("shared");
 }
@@ -38,7 +39,7 @@ export interface Keeper {
   remove(shape: number): void;
   /** After removals: what was put off. */
   sweep(): void;
-  /** Of all that is kept on account of subselects. */
+  /** Of all that is kept on account of subqueries. */
   bytes(): Promise<number>;
 }
 
@@ -49,7 +50,7 @@ export function createKeeper(engine: EngineName, set: SubquerySet): Keeper {
   const toId = (text: string): string | number => (set.kind === "int" ? Number(text) : text);
   switch (engine) {
     case "strings":
-      return ownSets(set, (shape) => `${3_000_000_000 + shape}-1763800000${shape}`, String);
+      return ownSets(set, handleOf, String);
     case "integers":
       return ownSets(set, (shape) => shape, toId);
     case "integers, shared":
@@ -59,6 +60,10 @@ export function createKeeper(engine: EngineName, set: SubquerySet): Keeper {
     case "core, shared":
       return coreShapes(set);
   }
+}
+
+function handleOf(shape: number): string {
+  return flatText(`${3_000_000_000 + shape}-1763800000${shape}`);
 }
 
 function ownSets(
@@ -76,29 +81,29 @@ function ownSets(
   };
 }
 
-/** A shape knows its subselect, and a subselect its shapes: one that it has alone needs no Set. */
+/** A shape knows its subquery, and a subquery its shapes: one that it has alone needs no Set. */
 function sharedSets(set: SubquerySet, toValue: (text: string) => string | number): Keeper {
   const sets = new ValueSets<number, string | number>();
-  const subselects: number[] = [];
+  const subqueries: number[] = [];
   const users = new Map<number, number | Set<number>>();
   return {
     add(shape) {
-      const subselect = set.subselectOf(shape);
-      subselects[shape] = subselect;
-      const there = users.get(subselect);
+      const subquery = set.subselectOf(shape);
+      subqueries[shape] = subquery;
+      const there = users.get(subquery);
       if (there === undefined) {
-        sets.add(subselect, set.valuesOf(subselect).map(toValue));
-        users.set(subselect, shape);
+        sets.add(subquery, set.valuesOf(subquery).map(toValue));
+        users.set(subquery, shape);
       } else if (typeof there === "object") there.add(shape);
-      else users.set(subselect, new Set([there, shape]));
+      else users.set(subquery, new Set([there, shape]));
     },
-    has: (shape, value) => sets.has(subselects[shape]!, toValue(value)),
+    has: (shape, value) => sets.has(subqueries[shape]!, toValue(value)),
     remove(shape) {
-      const subselect = subselects[shape]!;
-      const there = users.get(subselect)!;
+      const subquery = subqueries[shape]!;
+      const there = users.get(subquery)!;
       if (typeof there === "object" && there.delete(shape) && there.size > 0) return;
-      users.delete(subselect);
-      sets.remove(subselect);
+      users.delete(subquery);
+      sets.remove(subquery);
     },
     sweep: () => undefined,
     bytes: heapBytes,
@@ -164,7 +169,7 @@ function coreShapes(set: SubquerySet): Keeper {
 
 const NOT_OF_SHAPES: readonly Owner[] = ["free", "static", "page pool", "input and output"];
 
-/** `kind = <shape>`, of a template that needs a residual, as one with a subselect does. */
+/** `kind = <shape>`, of a template that needs a residual, as one with a subquery does. */
 class OrdinaryShapes {
   readonly #router: Router;
   readonly #shapes: ShapeTable;

@@ -62,6 +62,8 @@ export interface Config {
   readonly snapshotBufferBytesMax: number;
   /** What may be kept in memory for rows that move into shapes with subqueries: bytes. */
   readonly moveBufferBytesMax: number;
+  /** How long rows are moved before others get their turn; 0: a row. */
+  readonly moveSliceMicroseconds: number;
   /** Transactions that such a shape may be behind before it is given up. */
   readonly subqueryBufferTransactionsMax: number;
   /** The largest single row change accepted from Postgres. */
@@ -156,6 +158,8 @@ function readLimits(read: Reader) {
     ),
 
     moveBufferBytesMax: read.size("LITZ_MOVE_BUFFER_MAX", 64 * MIB, MIB, 1024 * MIB),
+    // Four milliseconds: longer than nearly all moves take, and what nobody notices.
+    moveSliceMicroseconds: read.integer("LITZ_MOVE_SLICE_US", 4_000, 0, 1_000_000),
     subqueryBufferTransactionsMax: read.integer(
       "ELECTRIC_SUBQUERY_BUFFER_MAX_TRANSACTIONS",
       1_000,

@@ -108,8 +108,8 @@ export async function openPipeline(foundation: Foundation) {
   });
   const templates = new TemplateRegistry(router, views, partitions, foundation);
   const stages = { router, registry, templates, store, logger };
-  const onTrap = (error: Error) => store.distrust(error);
-  const boundaries = new BoundaryQueue(() => collector.requestBoundary(), onTrap);
+  const [onTrap, isBusy] = [(error: Error) => store.distrust(error), (): boolean => moves.isBusy];
+  const boundaries = new BoundaryQueue(() => collector.requestBoundary(), onTrap, isBusy);
   const [askProgress, onReleased] = [() => collector.askProgress(), () => collector.acknowledge()];
   const writer: ChangeWriter = new ChangeWriter({
     ...{ ...stages, flushTracker, onReleased, gateBytesMax: config.snapshotBufferBytesMax },
@@ -186,10 +186,11 @@ type Moving = Pick<MovesOptions, "router" | "views" | "remove" | "askProgress" |
 
 /** What shapes with subqueries need besides. */
 function openSubqueries(foundation: Foundation, around: Moving) {
-  const { config, core, logger, moveRows, viewValues } = foundation;
-  const { moveBufferBytesMax, subqueryBufferTransactionsMax } = config;
+  const { clock, config, core, logger, moveRows, viewValues } = foundation;
+  const { moveBufferBytesMax, moveSliceMicroseconds, subqueryBufferTransactionsMax } = config;
   const moves = new Moves({
-    ...{ ...around, logger, log: around.writer, query: moveRows },
+    ...{ ...around, clock, logger, log: around.writer, query: moveRows },
+    sliceMicroseconds: moveSliceMicroseconds,
     start: around.store.position,
     limits: {
       tapeBytesMax: moveBufferBytesMax,
@@ -253,7 +254,7 @@ type Behind = Pick<ShapeAdminOptions, "viewKeeper"> &
   Pick<ShapesOptions, "waitingRoom"> &
   Pick<ShapeAdminOptions, "router" | "views"> & {
     readonly acknowledger: Acknowledger;
-    readonly moves: Pick<Moves, "heldOf" | "pages">;
+    readonly moves: Pick<Moves, "heldOf" | "watches">;
     readonly boundaries: BoundaryQueue;
     readonly onSchemaChanged: ShapesOptions["onTableChanged"];
   };
@@ -262,7 +263,7 @@ type Behind = Pick<ShapeAdminOptions, "viewKeeper"> &
 function openDoor(foundation: Foundation, behind: Behind) {
   const { caseMapping, inspector, publication, readiness, timeZones } = foundation;
   const { boundaries, moves } = behind;
-  const subsets = new Subsets({ source: foundation.subsets, pages: moves.pages, boundaries });
+  const subsets = new Subsets({ source: foundation.subsets, watches: moves.watches, boundaries });
   const shapes = new Shapes({
     ...{ ...behind, readiness, subsets, caseMapping, timeZones },
     stackId: foundation.config.databaseId,

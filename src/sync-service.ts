@@ -29,7 +29,7 @@ import type { CaseMapping } from "./model/case-mapping.ts";
 import { readCaseMapping } from "./postgres/case-mapping.ts";
 import { parseConnectionOptions, type ConnectionOptions } from "./postgres/connection-options.ts";
 import { Inspector, inspectServer, type ServerInfo } from "./postgres/inspector.ts";
-import { Pool } from "./postgres/pool.ts";
+import { CATALOG_TIMEOUTS, Pool } from "./postgres/pool.ts";
 import { Publication } from "./postgres/publication.ts";
 import { Backoff } from "./postgres/reconnect.ts";
 import { dropSlot, replicationNamesOf } from "./postgres/slot.ts";
@@ -119,6 +119,7 @@ export class PipelineService implements SyncService {
    * waits for what the catalog says.
    */
   #pools: { readonly catalog: Pool; readonly rows: Pool } | undefined;
+  #opening: Promise<Pipeline> | undefined;
   #pipeline: Pipeline | undefined;
   #publication: Publication | undefined;
   #session: ReplicationSession | undefined;
@@ -169,10 +170,12 @@ export class PipelineService implements SyncService {
     this.#readiness.starting("shape metadata to be loaded");
     const directory = this.#directory();
     const measured = { snapshots: measuredSnapshots(rows), syncs: syncHistogram() };
-    const pipeline = await this.#open({
+    const core = await this.#loadCore();
+    if (this.#isStopping()) return;
+    this.#opening = this.#open({
       ...measured,
       config,
-      core: await this.#loadCore(),
+      core,
       inspector,
       publication,
       viewValues: new ViewReader(rows, config.coreMemoryMax),
@@ -188,7 +191,9 @@ export class PipelineService implements SyncService {
       clock: systemClock,
       logger: this.#logger,
     });
+    const pipeline = await this.#opening;
     this.#pipeline = pipeline;
+    if (this.#isStopping()) return;
     const watching = { clock: systemClock, timers: systemTimers };
     const wal = new WalWatch({ database: catalog, slot: names.slot, ...watching });
     this.#engine = { ...measured, pipeline, wal, disk: new DiskWatch({ directory, ...watching }) };
@@ -226,7 +231,8 @@ export class PipelineService implements SyncService {
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#readiness.stopping();
-    const pipeline = this.#pipeline;
+    // What is half open cannot be closed.
+    const pipeline = this.#pipeline ?? (await this.#opening?.catch(() => undefined));
     pipeline?.viewKeeper.close();
     pipeline?.keeper.stop();
     pipeline?.eviction.stop();
@@ -241,6 +247,7 @@ export class PipelineService implements SyncService {
     await Promise.race([settled, delay(STOP_GRACE_MS)]).catch(() => undefined);
     await inOrder([
       () => this.#session?.stop(),
+      () => pipeline?.moves.abandon(),
       () => snapshots,
       () => pipeline?.store.close(),
       () => this.#dropSlotIfWanted(),
@@ -297,7 +304,8 @@ export class PipelineService implements SyncService {
     const { host, prometheusPort } = this.#config;
     if (prometheusPort === undefined) return;
     this.#metricsServer = await startMetricsServer({
-      ...{ host, port: prometheusPort },
+      host,
+      port: prometheusPort,
       metrics: () => this.metrics(),
       onFailure: (error) => this.#logger.error({ error }, "metrics could not be gathered"),
     });
@@ -399,11 +407,11 @@ export class PipelineService implements SyncService {
             if (count > 0) this.#logger.warn({ count }, `${SLOT_LOST[reason]}: shapes begin anew`);
             await cleaner.removeAll();
           },
-          beginning: (confirmed) => {
+          beginning: async (confirmed) => {
             templates.forgetMessages();
             if (confirmed > store.confirmed)
               store.recordConfirmed(confirmed).catch(() => undefined);
-            gateUnplacedShapes(unplaced, confirmed, { registry, store, writer });
+            await gateUnplacedShapes(unplaced, confirmed, { registry, store, writer });
           },
           active: () => {
             readiness.active();
@@ -446,7 +454,8 @@ function measuredSnapshots(pool: Pool): MeasuredSnapshots {
 }
 
 async function inspect(pool: Pool): Promise<InspectedServer> {
-  return { ...(await inspectServer(pool)), caseMapping: await readCaseMapping(pool) };
+  const caseMapping = await pool.transaction(CATALOG_TIMEOUTS, readCaseMapping);
+  return { ...(await inspectServer(pool)), caseMapping };
 }
 
 /** @throws {ConfigError} */

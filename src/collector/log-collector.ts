@@ -8,13 +8,14 @@
  *
  * One crossing into the core routes as many rows as have arrived; it comes back only where
  * TypeScript has something to do. Work that has to wait (a table that changed its form, a full
- * journal) suspends the loop and pauses the socket; bytes that arrive meanwhile stay in the core.
+ * journal), or takes longer than a turn of the event loop (rows that move), suspends the loop and
+ * pauses the socket; bytes that arrive meanwhile stay in the core.
  *
  * Invariants:
  *
  *   1. The subscriber sees changes in the order of the stream, one transaction at a time.
  *   2. Shapes are added and removed at transaction boundaries only (law 4).
- *   3. While suspended nothing is taken from the core.
+ *   3. While suspended nothing is taken from the core, and there are no boundaries.
  *   4. A transaction that was not taken whole is neither confirmed nor skipped afterwards.
  */
 
@@ -117,7 +118,9 @@ export class LogCollector {
     this.#source = undefined;
     this.#fail = () => undefined;
     if (!this.#isBroken) this.#noteCommits();
-    if (this.#isBroken || this.#router.isInTransaction) {
+    // What is unfinished was begun when no transaction was being read, and nothing was read since.
+    const isUnfinished = this.#subscriber.unfinished !== undefined;
+    if (!isUnfinished && (this.#isBroken || this.#router.isInTransaction)) {
       this.#subscriber.rolledBack(this.#router.transactionLsn);
     }
     this.#isBroken = true;
@@ -160,8 +163,10 @@ export class LogCollector {
 
   /** Tells the connection what may be confirmed by now. */
   acknowledge(): void {
-    this.#options.confirmation.request(this.#acknowledger.acknowledged);
-    this.#source?.setAcknowledged(this.acknowledged);
+    const { confirmation } = this.#options;
+    const wanted = this.#acknowledger.acknowledged;
+    confirmation.request(wanted);
+    this.#source?.setAcknowledged(confirmation.limit(wanted));
   }
 
   /** The LSN to confirm now. */
@@ -183,26 +188,22 @@ export class LogCollector {
   #drain(): void {
     this.#isDraining = true;
     try {
-      while (this.#source !== undefined) {
+      while (this.#source !== undefined && !this.#isSuspended) {
         const outcome = this.#router.run();
         this.#takeBodies();
         if (outcome === RunOutcome.NEEDS_INPUT) break;
         const invalidating = this.#handle(outcome);
         if (invalidating !== undefined) this.#noteInvalidation();
-        const pending = invalidating ?? this.#congestion();
-        if (pending !== undefined) {
-          this.#suspend(pending);
-          break;
-        }
+        const pending = invalidating ?? this.#subscriber.unfinished ?? this.#congestion();
+        if (pending !== undefined) this.#suspend(pending);
       }
+      if (!this.#isBroken) this.#noteCommits();
     } catch (error) {
       this.#break(error);
     } finally {
       this.#isDraining = false;
     }
-    if (this.#isBroken) return;
-    this.#noteCommits();
-    this.#runBoundaryIfWanted();
+    if (!this.#isBroken) this.#runBoundaryIfWanted();
   }
 
   /**
@@ -271,7 +272,7 @@ export class LogCollector {
     this.#acknowledger.committed(commitLsn, endLsn, isAppended);
     this.#committed = maxLsn(this.#committed, commitLsn);
     this.#isAppended = false;
-    if (this.#isBoundaryWanted) this.#boundary();
+    if (this.#isBoundaryWanted && this.#subscriber.unfinished === undefined) this.#boundary();
     else this.#followCommits();
   }
 
@@ -283,9 +284,10 @@ export class LogCollector {
     if (endLsn > 0n) this.#acknowledger.committed(commitLsn, endLsn, false);
     this.#committed = maxLsn(this.#committed, commitLsn);
     this.acknowledge();
-    if (this.#router.isInTransaction) return;
+    if (this.#router.isInTransaction || this.#isSuspended) return;
     this.#subscriber.progressed(this.#acknowledger.received);
     this.#followCommits();
+    this.#suspendIfUnfinished();
   }
 
   /** The core passes transactions that reach no shape, unless somebody has to hear of them. */
@@ -336,28 +338,42 @@ export class LogCollector {
     return congestion.isCongested ? congestion.relieved() : undefined;
   }
 
+  /** REQUIRES: it is not suspended. */
   #suspend(pending: Promise<void>): void {
     this.#isSuspended = true;
     this.#source?.pause();
-    pending.then(
-      () => {
-        this.#isSuspended = false;
-        // Perhaps another connection by now, which begins with an empty core.
-        this.#source?.resume();
-        if (!this.#isBroken) this.#drain();
-      },
-      (error: unknown) => {
+    pending
+      .then(() => this.#goOn())
+      .catch((error: unknown) => {
         this.#isSuspended = false;
         this.#break(error);
-      },
-    );
+        // Otherwise `detach` does so, which is about to come.
+        if (this.#source === undefined) this.#subscriber.rolledBack(this.#router.transactionLsn);
+      });
+  }
+
+  #goOn(): void {
+    this.#isSuspended = false;
+    // Perhaps another connection by now, which begins with an empty core.
+    this.#source?.resume();
+    // Before the next transaction, which may be a long one.
+    this.#runBoundaryIfWanted();
+    if (!this.#isBroken) this.#drain();
+  }
+
+  #suspendIfUnfinished(): void {
+    const { unfinished } = this.#subscriber;
+    if (unfinished !== undefined && !this.#isSuspended) this.#suspend(unfinished);
   }
 
   #runBoundaryIfWanted(): void {
     if (!this.#isBoundaryWanted || this.#isSuspended || this.#router.isInTransaction) return;
+    // In the middle of one, which is not over.
+    if (this.#subscriber.unfinished !== undefined) return;
     // What was taken of a broken transaction is forgotten first, in `detach`.
     if (this.#isBroken && this.#source !== undefined) return;
     this.#boundary();
+    this.#suspendIfUnfinished();
   }
 
   #boundary(): void {

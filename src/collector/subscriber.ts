@@ -28,6 +28,13 @@ export interface Subscriber {
    */
   committed(commitLsn: Lsn, hasAppended: boolean): boolean;
 
+  /**
+   * What `committed`, `boundary` or `progressed` has begun and not finished: until it settles none
+   * of them is called. A shape may nevertheless go. Rejects when it cannot be done; then the stream
+   * has to be begun anew.
+   */
+  readonly unfinished: Promise<void> | undefined;
+
   /** The transaction will be sent again from its beginning: forget what was taken of it. */
   rolledBack(commitLsn: Lsn): void;
 

@@ -13,6 +13,8 @@ import { bytes, compact } from "./format.js";
 
 /** Half an hour of samples every two seconds. */
 const HISTORY_MAX = 900;
+/** In seconds, between two times on the axis: they are told to the second. */
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900];
 
 const uPlotClass = /** @type {typeof import("uplot")} */ (
   /** @type {unknown} */ (Reflect.get(globalThis, "uPlot"))
@@ -136,7 +138,13 @@ export class Chart {
       padding: [8, 26, 0, 0],
       scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] } },
       axes: [
-        { ...axis, size: 24, space: 95, values: (_, splits) => splits.map(clockTime) },
+        {
+          ...axis,
+          size: 24,
+          space: 95,
+          incrs: TIME_STEPS,
+          values: (_, splits) => splits.map(clockTime),
+        },
         {
           ...axis,
           size: this.#format === bytes ? 62 : 46,

@@ -24,9 +24,16 @@ export function startExplain() {
 
 /** @param {FormData} form */
 async function askFor(form) {
-  const text = (/** @type {string} */ name) => /** @type {string} */ (form.get(name)).trim();
-  const lines = text("params") === "" ? [] : text("params").split("\n");
-  const params = Object.fromEntries(lines.map((line, index) => [index + 1, line.trim()]));
+  const raw = (/** @type {string} */ name) => /** @type {string} */ (form.get(name));
+  const text = (/** @type {string} */ name) => raw(name).trim();
+  // White space is part of a value; an empty line at the end is none.
+  const lines =
+    text("params") === ""
+      ? []
+      : raw("params")
+          .replace(/\r?\n$/, "")
+          .split(/\r?\n/);
+  const params = Object.fromEntries(lines.map((line, index) => [index + 1, line]));
   return explain({
     table: text("table"),
     ...(text("where") === "" ? {} : { where: text("where") }),
@@ -85,7 +92,7 @@ function described(explained) {
     ),
     ...(subqueries === undefined
       ? []
-      : chapter("Subqueries", element("ul", {}, ...subqueries.dependencies.map(subselect)))),
+      : chapter("Subqueries", element("ul", {}, ...subqueries.dependencies.map(subquery)))),
     ...chapter(
       "Then",
       isExact || residual === null
@@ -105,11 +112,11 @@ function described(explained) {
 const VERDICTS = {
   true: "The row belongs to the shape.",
   false: "The row does not belong to the shape.",
-  null: "That is for a subselect to say, of which nothing is kept until a shape has it.",
+  null: "That is for a subquery to say, of which nothing is kept until a shape has it.",
 };
 
 /** @param {NonNullable<ExplainedShape["subqueries"]>["dependencies"][number]} dependency */
-function subselect({ select, view }) {
+function subquery({ select, view }) {
   return element("li", {}, element("code", {}, select), ": ", kept(view));
 }
 

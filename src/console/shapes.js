@@ -60,8 +60,8 @@ export class Shapes {
               count(template.shapes),
               element("code", {}, tableName(template.table)),
               element("code", { class: "clause" }, template.where ?? "every row"),
-              nameOf(template.class),
-              columnsOf(template),
+              kindOf(template),
+              element("span", { class: "columns" }, columnsOf(template)),
             ],
             (column) => column === 0,
           ),
@@ -111,6 +111,15 @@ async function list(container) {
 /** @param {TemplateSummary["class"]} name */
 function nameOf(name) {
   return name === "elements" || name === "path" ? CLASS_NAMES[name] : name;
+}
+
+/**
+ * What is counted of a subquery's template are its views: they are no shapes.
+ *
+ * @param {TemplateSummary} template
+ */
+function kindOf({ class: name, isView }) {
+  return isView ? `${nameOf(name)} · views of a subquery` : nameOf(name);
 }
 
 /** @param {TemplateSummary} template */

@@ -1,8 +1,8 @@
 /**
  * The one place where errors become responses (protocol 3.2 and 3.3).
  *
- * An error of ours says its status and its message is meant for clients, unless the table below
- * knows better. A status of 500 is for what nobody foresaw: it tells nothing, whatever was thrown,
+ * An error of ours says its status, and its message is meant for clients unless the table below has
+ * other words. A status of 500 is for what nobody foresaw: it tells nothing, whatever was thrown,
  * with the two exceptions that the protocol makes.
  */
 
@@ -43,7 +43,7 @@ export interface ErrorResponse {
 }
 
 interface CatalogueEntry {
-  readonly status?: number;
+  /** Where the error does not say it itself. */
   readonly retryAfterSeconds?: number;
   /** Clients are told that this is no reason for alarm: `electric-internal-known-error`. */
   readonly isKnown?: true;
@@ -51,12 +51,11 @@ interface CatalogueEntry {
 }
 
 const DATABASE_UNREACHABLE: CatalogueEntry = {
-  status: 503,
   retryAfterSeconds: 10,
   body: () => ({ code: "database_unreachable", error: "Database is unreachable" }),
 };
 
-/** By code. What an error says itself, of status and of the time to wait, goes before it. */
+/** By code: what clients are told beside the status of the error, or in the place of its words. */
 const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
   CONCURRENT_REQUEST_LIMIT: {
     isKnown: true,
@@ -72,12 +71,11 @@ const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
   TABLE_NOT_PUBLISHED: { retryAfterSeconds: 10, isKnown: true },
   TABLE_LOCKED: { retryAfterSeconds: 10, isKnown: true },
   REPLICA_IDENTITY_NOT_FULL: { retryAfterSeconds: 10, isKnown: true },
-  /** Any other: "Unexpected error while creating snapshot: ...". */
-  SNAPSHOT_FAILED_UNEXPECTEDLY: { status: 500, body: (message) => ({ message }) },
+  /** Any other, which is told although it is a 500. */
+  SNAPSHOT_FAILED_UNEXPECTEDLY: {},
   // The reasons name files.
   STORE_FAILED: { body: () => ({ message: "Storage is unavailable, please retry" }) },
   STORE_CORRUPT: {
-    status: 500,
     body: () => ({ message: "Unable to retrieve shape log: what is stored of it is damaged" }),
   },
   // Postgres' own words are for the log: they may quote rows.
@@ -111,7 +109,7 @@ export function errorResponse(thrown: unknown): ErrorResponse {
   const entry = Object.hasOwn(CATALOGUE, thrown.code) ? CATALOGUE[thrown.code]! : {};
   const retryAfter = thrown.retryAfterSeconds ?? entry.retryAfterSeconds;
   return {
-    status: entry.status ?? thrown.httpStatus,
+    status: thrown.httpStatus,
     headers: {
       ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),
       ...(entry.isKnown === true ? { "electric-internal-known-error": "true" } : {}),

@@ -1,7 +1,8 @@
 /**
  * What Postgres refused, in the words that the protocol has for the moment at which it did (3.2).
  * The same lost connection is told in three ways: while a table is looked up, while a shape is
- * made, and while its first rows are read.
+ * made, and while its first rows are read. What comes of it has the status that clients are told;
+ * errors.ts makes it a response.
  *
  * The errors are known by their code and not by their class, which is the affair of `postgres/`.
  */
@@ -12,6 +13,8 @@ export type Stage = "definition" | "creation" | "snapshot";
 
 interface Explanation {
   readonly code: string;
+  /** 503 where none is given. */
+  readonly httpStatus?: number;
   readonly message: string;
   /** Postgres' own words complete it. */
   readonly isCompleted?: true;
@@ -25,6 +28,11 @@ const NOT_VERIFIED: Explanation = {
 const NOT_CREATED: Explanation = {
   code: "SHAPE_NOT_CREATED",
   message: "Failed to create shape, please retry",
+};
+
+const NOT_CONNECTED: Explanation = {
+  code: "SNAPSHOT_FAILED",
+  message: "Database connection not available",
 };
 
 const TOO_SLOW: Explanation = {
@@ -42,34 +50,22 @@ const NOT_PERMITTED: Explanation = {
 
 const NOT_FORESEEN: Explanation = {
   code: "SNAPSHOT_FAILED_UNEXPECTEDLY",
+  httpStatus: 500,
   message: "Unexpected error while creating snapshot: ",
   isCompleted: true,
 };
 
 const EXPLANATIONS: Readonly<Record<Stage, Readonly<Record<string, Explanation>>>> = {
-  definition: {
-    POSTGRES_UNREACHABLE: NOT_VERIFIED,
-    POSTGRES_REFUSED: NOT_VERIFIED,
-    POSTGRES_POOL_EXHAUSTED: NOT_VERIFIED,
-    POSTGRES_LOCK_TIMEOUT: NOT_VERIFIED,
-    POSTGRES_TIMEOUT: NOT_VERIFIED,
-  },
+  definition: withoutDatabase(NOT_VERIFIED),
   creation: {
-    POSTGRES_UNREACHABLE: NOT_CREATED,
-    POSTGRES_REFUSED: NOT_CREATED,
-    POSTGRES_POOL_EXHAUSTED: NOT_CREATED,
-    POSTGRES_LOCK_TIMEOUT: NOT_CREATED,
-    POSTGRES_TIMEOUT: NOT_CREATED,
+    ...withoutDatabase(NOT_CREATED),
     // A snapshot may fail before its shape's record is durable.
     POSTGRES_PRIVILEGE: NOT_PERMITTED,
     POSTGRES_ERROR: NOT_FORESEEN,
   },
   snapshot: {
-    POSTGRES_UNREACHABLE: {
-      code: "SNAPSHOT_FAILED",
-      message: "Database connection not available",
-    },
-    POSTGRES_REFUSED: { code: "SNAPSHOT_FAILED", message: "Database connection not available" },
+    POSTGRES_UNREACHABLE: NOT_CONNECTED,
+    POSTGRES_REFUSED: NOT_CONNECTED,
     POSTGRES_POOL_EXHAUSTED: {
       code: "SNAPSHOT_FAILED",
       message: "Snapshot creation failed because of a connection pool queue timeout",
@@ -83,6 +79,17 @@ const EXPLANATIONS: Readonly<Record<Stage, Readonly<Record<string, Explanation>>
     POSTGRES_ERROR: NOT_FORESEEN,
   },
 };
+
+/** The same words for every reason not to be served by the database in time. */
+function withoutDatabase(explanation: Explanation): Readonly<Record<string, Explanation>> {
+  return {
+    POSTGRES_UNREACHABLE: explanation,
+    POSTGRES_REFUSED: explanation,
+    POSTGRES_POOL_EXHAUSTED: explanation,
+    POSTGRES_LOCK_TIMEOUT: explanation,
+    POSTGRES_TIMEOUT: explanation,
+  };
+}
 
 /** The promise, with its error in the words of the stage; what is no promise as it is. */
 export function explain<Value>(
@@ -105,10 +112,10 @@ export function explained(stage: Stage, error: unknown): unknown {
   }
   const entries = EXPLANATIONS[stage];
   if (!Object.hasOwn(entries, error.code)) return error;
-  const { code, message, isCompleted } = entries[error.code]!;
+  const { code, httpStatus = 503, message, isCompleted } = entries[error.code]!;
   return new LitzError(isCompleted === true ? message + postgresWords(error) : message, {
     code,
-    httpStatus: 503,
+    httpStatus,
     retriable: error.retriable,
     cause: error,
   });

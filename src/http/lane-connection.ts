@@ -12,18 +12,28 @@
  * 2. A parked or idle connection is read, or the end of its client would not be noticed. What a
  *    client sends while it is parked is kept, up to a limit, for the lane to come.
  * 3. Whenever neither the HTTP layer nor a guest watches over it, a deadline does.
+ * 4. When its client has ended its side, what was asked before is answered, and the connection ends
+ *    behind it: at once if nothing was asked or the answer is news that may never come, and as soon
+ *    as nothing was sent for a while. It may as well be that there is no client any more.
  */
 
 import type { Socket } from "node:net";
 import { Lane } from "./lane.ts";
 import { once, REQUEST_COST, type LaneTurns } from "./lane-turns.ts";
 import { NO_BUCKET, type LaneRing, type RingEntry } from "./lane-ring.ts";
-import { IDLE_TIMEOUT_MS, PARKED_BYTES_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
+import {
+  HALF_CLOSED_SILENCE_MS,
+  IDLE_TIMEOUT_MS,
+  PARKED_BYTES_MAX,
+  REQUEST_TIMEOUT_MS,
+} from "./limits.ts";
 
 /** A request that waits on a connection without the HTTP layer. */
 export interface Guest {
   /** The deadline has come that it asked for. */
   expired(): void;
+  /** The client has ended its side of the connection. */
+  halfClosed(): void;
   /** The connection is gone. */
   left(): void;
 }
@@ -57,12 +67,15 @@ export class LaneConnection implements RingEntry {
   #guest: Guest | undefined;
   /** What came while it was parked or waits for its turn. */
   #held: Buffer | undefined;
+  /** What the kernel had been given when a client that has ended its side was last looked at. */
+  #sentBytes = 0;
 
   constructor(host: LaneHost, socket: Socket) {
     this.#host = host;
     this.socket = socket;
     (socket as LaneSocket)[CONNECTION] = this;
     socket.on("data", onData);
+    socket.on("end", onEnd);
     socket.on("timeout", onTimeout);
     socket.on("error", onError);
     socket.on("close", onClose);
@@ -90,6 +103,7 @@ export class LaneConnection implements RingEntry {
     this.#guest = guest;
     this.socket.setTimeout(0);
     this.socket.resume();
+    if (this.socket.readableEnded) guest.halfClosed();
   }
 
   /** Tells the guest after this time. A deadline that it set before counts no more. */
@@ -106,7 +120,8 @@ export class LaneConnection implements RingEntry {
     this.#guest = undefined;
     this.#host.ring.clear(this);
     if (this.socket.destroyed) return;
-    if (isLast || this.#host.isClosing) {
+    const isEnded = this.socket.readableEnded && this.#held === undefined;
+    if (isLast || isEnded || this.#host.isClosing) {
       // For a client that never takes the answer.
       this.#host.ring.set(this, REQUEST_TIMEOUT_MS);
       this.socket.destroySoon();
@@ -127,12 +142,12 @@ export class LaneConnection implements RingEntry {
 
   /** Ends it if nobody has it. */
   closeIfIdle(): void {
-    const isIdle = this.#lane === undefined && this.#guest === undefined;
-    if (isIdle && this.#held === undefined) this.socket.destroySoon();
+    if (this.#isIdle) this.socket.destroySoon();
   }
 
   expire(): void {
-    if (this.#guest !== undefined) this.#guest.expired();
+    if (this.socket.readableEnded) this.#endIfSilent();
+    else if (this.#guest !== undefined) this.#guest.expired();
     else this.socket.destroy();
   }
 
@@ -160,6 +175,16 @@ export class LaneConnection implements RingEntry {
     else if (this.#guest === undefined && isFirst) this.#admitInTurn();
   }
 
+  halfClosed(): void {
+    if (this.#isIdle) {
+      this.socket.destroySoon();
+      return;
+    }
+    this.#watchSilence();
+    this.#lane?.halfClosed();
+    this.#guest?.halfClosed();
+  }
+
   timedOut(): void {
     this.#lane?.emit("timeout");
   }
@@ -172,6 +197,10 @@ export class LaneConnection implements RingEntry {
     const guest = this.#guest;
     this.#guest = undefined;
     guest?.left();
+  }
+
+  get #isIdle(): boolean {
+    return this.#lane === undefined && this.#guest === undefined && this.#held === undefined;
   }
 
   #admitInTurn(): void {
@@ -187,11 +216,34 @@ export class LaneConnection implements RingEntry {
     this.#lane = new Lane(this.socket);
     this.#host.admit(this.#lane);
     this.#lane.receive(bytes);
+    if (this.socket.readableEnded) this.halfClosed();
   }
+
+  #watchSilence(): void {
+    this.#sentBytes = sentBytesOf(this.socket);
+    this.#host.ring.set(this, HALF_CLOSED_SILENCE_MS);
+  }
+
+  #endIfSilent(): void {
+    const { writableLength } = this.socket;
+    // Who takes an answer of the HTTP layer slowly, or not at all, is that layer's affair.
+    const isTaking = this.#lane !== undefined && writableLength > 0;
+    if (isTaking || sentBytesOf(this.socket) !== this.#sentBytes) this.#watchSilence();
+    else this.socket.destroy();
+  }
+}
+
+/** Those that the kernel has been given. */
+function sentBytesOf({ bytesWritten, writableLength }: Socket): number {
+  return bytesWritten - writableLength;
 }
 
 function onData(this: Socket, bytes: Buffer): void {
   LaneConnection.of(this).received(bytes);
+}
+
+function onEnd(this: Socket): void {
+  LaneConnection.of(this).halfClosed();
 }
 
 function onTimeout(this: Socket): void {

@@ -99,6 +99,10 @@ export class LaneEventClient implements Guest, EventSink {
     this.end();
   }
 
+  halfClosed(): void {
+    this.connection.socket.destroy();
+  }
+
   left(): void {
     this.#isClosed = true;
     this.#leave();

@@ -21,6 +21,7 @@ import { closeBody } from "./body.ts";
 import { givenRequestId, type Edge } from "./edge.ts";
 import { newRequestId, writeWhole } from "./lane-answer.ts";
 import type { Guest, LaneConnection } from "./lane-connection.ts";
+import type { ParkedRequest } from "./lane-polls.ts";
 import { GET_COST, once, type LaneTurns } from "./lane-turns.ts";
 import { Patience } from "./open-requests.ts";
 import { parseShapeParameters } from "./parameters.ts";
@@ -94,6 +95,10 @@ class LaneGet extends Patience implements Guest, Member {
     // It asks for no deadline.
   }
 
+  halfClosed(): void {
+    // What is owed is answered; `release` ends the connection then.
+  }
+
   left(): void {
     this.#isGone = true;
     this.shutDown();
@@ -136,28 +141,35 @@ class LaneGet extends Patience implements Guest, Member {
   ): Promise<ShapeResponse | "parked" | undefined> {
     const { edge } = this.#gets;
     const { service, config } = edge.options;
-    const { url, headers } = this.#request;
     const readable = service.readable(config.readyTimeoutMs);
     if (readable !== undefined) await this.untilPointless(readable);
     const parameters = parseShapeParameters(query);
     const { cursor, isSse, subset } = parameters;
     if (subset !== undefined || isSse) return undefined;
     const answer = await serveShape(edge.serving, {
-      ...{ parameters, slot, open: this },
-      ifNoneMatch: headers["if-none-match"],
+      parameters,
+      slot,
+      open: this,
+      ifNoneMatch: this.#request.headers["if-none-match"],
       wantsBody: true,
-      park: (held) =>
-        edge.polls.park(
-          {
-            ...{ connection: this.#connection, slot, cursor, requestId: this.#requestId },
-            ...{ target: url, origin: headers.origin },
-          },
-          held,
-        ),
+      park: (held) => edge.polls.park(this.#parked(slot, cursor), held),
     });
     if (answer.kind === "parked") return "parked";
     if (answer.kind === "stream") throw new Error("events were not asked for");
     return shapeResponse(answer, edge.responseContext(cursor));
+  }
+
+  /** What is left of it while it waits. */
+  #parked(slot: AdmissionSlot, cursor: string | undefined): ParkedRequest {
+    const { url, headers } = this.#request;
+    return {
+      connection: this.#connection,
+      slot,
+      target: url,
+      cursor,
+      origin: headers.origin,
+      requestId: this.#requestId,
+    };
   }
 
   #answer({ status, headers }: ShapeResponse, body: string): void {

@@ -135,6 +135,11 @@ class LanePoll implements Guest {
     this.cohort?.expired(this);
   }
 
+  halfClosed(): void {
+    // Nearly always it is gone, and what it waits for may never come. Node's own layer does this.
+    this.connection.socket.destroy();
+  }
+
   left(): void {
     this.cohort?.remove(this);
     this.over();

@@ -29,12 +29,16 @@ export class LaneServer extends Server implements LaneHost {
   readonly #connections = new Set<LaneConnection>();
 
   constructor(options: ServerOptions, listener: RequestListener) {
-    super({ noDelay: true });
+    // A client that has ended its side may be owed an answer: connections see to that themselves.
+    super({ noDelay: true, allowHalfOpen: true });
     this.http = createServer({ keepAliveTimeout: IDLE_TIMEOUT_MS, ...options }, listener);
     this.http.on("request", ({ socket }, response) => {
       const lane = socket as unknown as Lane;
       lane.owed += 1;
-      response.once("close", () => (lane.owed -= 1));
+      response.once("close", () => {
+        lane.owed -= 1;
+        lane.settle();
+      });
     });
     this.http.on("clientError", (error, lane) => this.emit("clientError", error, lane));
     // On this Node begins to look for requests that take too long to arrive.

@@ -11,6 +11,8 @@
  *
  * 1. A retired lane touches the connection no more, whatever the layer above does to it.
  * 2. A lane that ends without having been retired takes its connection along.
+ * 3. The end of a client's side reaches the HTTP layer when no response is owed: it would end the
+ *    connection at once.
  */
 
 import { Duplex } from "node:stream";
@@ -24,6 +26,8 @@ export class Lane extends Duplex {
   owed = 0;
   readonly #socket: Socket;
   #endsWithBlankLine = false;
+  /** The client has ended its side, and the HTTP layer does not know yet. */
+  #hidesEnd = false;
   #isRetired = false;
 
   constructor(socket: Socket) {
@@ -57,6 +61,20 @@ export class Lane extends Duplex {
   receive(bytes: Buffer): void {
     this.#endsWithBlankLine = bytes.subarray(-BLANK_LINE.length).equals(BLANK_LINE);
     if (!this.push(bytes)) this.#socket.pause();
+  }
+
+  /** The client has ended its side. */
+  halfClosed(): void {
+    this.#hidesEnd = true;
+    // By then the parser has what came before.
+    setImmediate(settle, this);
+  }
+
+  /** Tells the HTTP layer of the end that it does not know of, if nothing is owed. */
+  settle(): void {
+    if (!this.#hidesEnd || this.owed > 0 || this.readableLength > 0 || this.destroyed) return;
+    this.#hidesEnd = false;
+    this.push(null);
   }
 
   /** Lets go of the connection, and destroys itself when nobody is in the middle of using it. */
@@ -130,6 +148,10 @@ export class Lane extends Duplex {
 
 function destroy(lane: Lane): void {
   lane.destroy();
+}
+
+function settle(lane: Lane): void {
+  lane.settle();
 }
 
 function ignore(): void {

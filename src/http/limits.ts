@@ -24,6 +24,12 @@ export const REQUEST_TIMEOUT_MS = 30_000;
 export const REFUSED_LINGER_MS = 2_000;
 
 /**
+ * How long nothing may be sent to a client that has ended its side and is owed an answer. It may be
+ * one that said all it had to say, or one that went away: nobody can tell until bytes reach it.
+ */
+export const HALF_CLOSED_SILENCE_MS = 2_000;
+
+/**
  * Unanswered requests for shapes on one HTTP/1 connection. Nobody needs more than one; without a
  * limit, one packet of pipelined requests opens a thousand long-polls.
  */

@@ -23,8 +23,18 @@ type JsonObject = Readonly<Record<string, unknown>>;
  * @throws {InvalidBody}
  */
 export async function readBody(request: IncomingMessage): Promise<JsonObject | undefined> {
+  if (request.readableEnded) return readByHost(request);
   const bytes = await readBytes(request);
   return bytes.length === 0 ? undefined : parseBody(bytes);
+}
+
+/** What a body parser in front of us, in somebody's own server, has made of it. */
+function readByHost(request: IncomingMessage & { readonly body?: unknown }): JsonObject {
+  const { body } = request;
+  if (typeof body === "string" || Buffer.isBuffer(body)) return parseBody(Buffer.from(body));
+  if (isObject(body)) return body;
+  const advice = "let litz handle requests before any middleware reads their bodies";
+  throw new InvalidBody("The request body was read by somebody else", 400, advice);
 }
 
 async function readBytes(request: IncomingMessage): Promise<Buffer> {

@@ -144,8 +144,13 @@ export async function resumeServing(
   open: Patience,
 ): Promise<ReadAnswer | undefined> {
   const reading = {
-    ...{ ifNoneMatch: undefined, wantsBody: true, open, park: undefined },
-    ...{ offset: requested, isLive: true, isSse: false },
+    ifNoneMatch: undefined,
+    wantsBody: true,
+    open,
+    park: undefined,
+    offset: requested,
+    isLive: true,
+    isSse: false,
   };
   const serving = new Serving(options, reading, shape);
   try {

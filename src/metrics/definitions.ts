@@ -131,7 +131,7 @@ const SHAPES: readonly Definition[] = [
   {
     type: "gauge",
     name: "litz_views",
-    help: "Subselects that shapes stand on, each once.",
+    help: "Subqueries that shapes stand on, each once.",
     read: ofEngine(({ shapes }) => shapes.views),
   },
   {

@@ -91,7 +91,9 @@ function valuesOf(definition: Definition, figures: Figures): readonly Value[] {
 
 function histogramValues(name: string, { buckets, count, sumSeconds }: HistogramReport): Value[] {
   const bucket = (le: number | string, value: number): Value => ({
-    ...{ metricName: `${name}_bucket`, labels: { le }, value },
+    metricName: `${name}_bucket`,
+    labels: { le },
+    value,
   });
   return [
     ...buckets.map(({ count: upTo, upToSeconds }) => bucket(upToSeconds, upTo)),

@@ -71,7 +71,7 @@ export interface StructureFigures {
 
 export interface ShapeFigures {
   readonly total: number;
-  /** Subselects that shapes stand on, each once. They are no shapes. */
+  /** Subqueries that shapes stand on, each once. They are no shapes. */
   readonly views: number;
   readonly templates: number;
   /** Those of which every row of the table is tried. */

@@ -59,7 +59,7 @@ export type Access =
   | { readonly type: "path"; readonly column: number; readonly path: readonly string[] }
   /**
    * `(a, b) IN (SELECT ...)`: the views of the dependency that contain the row's values. The terms
-   * stand in the order in which the subselect gives its columns; an entry's one value is the id of
+   * stand in the order in which the subquery gives its columns; an entry's one value is the id of
    * the shape's view, in decimal.
    */
   | {

@@ -43,13 +43,13 @@ export interface Explanation {
   readonly isExact: boolean;
   /** What is evaluated for each candidate, null if the plan is exact. */
   readonly residual: string | null;
-  /** Of a WHERE with subselects. */
+  /** Of a WHERE with subqueries. */
   readonly subqueries?: ExplainedSubqueries;
   readonly row?: RowExplanation;
 }
 
 export interface ExplainedSubqueries {
-  /** Distinct subselects. */
+  /** Distinct subqueries. */
   readonly dependencies: readonly ExplainedDependency[];
   /** By their positions in tags and `active_conditions`. */
   readonly literals: readonly ExplainedLiteral[];
@@ -58,7 +58,7 @@ export interface ExplainedSubqueries {
 }
 
 export interface ExplainedDependency {
-  /** The subselect, as a query of its own. */
+  /** The subquery, as a query of its own. */
   readonly select: string;
   /** What is kept of it, once for all shapes that it is in. Null: there is none of these now. */
   readonly view: ExplainedView | null;
@@ -68,7 +68,7 @@ export interface ExplainedView {
   /** Different ones, those with a NULL not counted. */
   readonly valueCount: number;
   readonly hasNull: boolean;
-  /** Shapes that it is in, and subselects around it; no more than 100,000 are counted. */
+  /** Shapes that it is in, and subqueries around it; no more than 100,000 are counted. */
   readonly userCount: number;
   /** Whether it has its values yet. */
   readonly isReady: boolean;
@@ -76,21 +76,21 @@ export interface ExplainedView {
 
 export interface ExplainedLiteral {
   readonly sql: string;
-  /** Which subselect it asks; null if it is about the row alone. */
+  /** Which subquery it asks; null if it is about the row alone. */
   readonly dependency: number | null;
   /** Whether rows find the shape by it. */
   readonly isProbed: boolean;
 }
 
 export interface RowExplanation {
-  /** Null: that is for a subselect to say of which nothing is kept now. */
+  /** Null: that is for a subquery to say of which nothing is kept now. */
   readonly matches: boolean | null;
   /**
-   * The parts of the outermost AND, or the whole. With subselects that could be asked, the literals
+   * The parts of the outermost AND, or the whole. With subqueries that could be asked, the literals
    * (`ExplainedSubqueries.literals`), of which it is said whether they are true.
    */
   readonly parts: readonly { readonly sql: string; readonly result: PartResult }[];
 }
 
-/** `unknown`: the part has a subselect, which cannot be asked. */
+/** `unknown`: the part has a subquery, which cannot be asked. */
 export type PartResult = "true" | "false" | "null" | "unknown" | `error: ${string}`;

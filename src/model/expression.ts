@@ -187,7 +187,7 @@ export interface SubscriptNode {
 /** `(a, b) [NOT] IN (SELECT ...)`, below nothing but AND and OR (`subquery.ts`). */
 export interface MembershipNode {
   readonly node: "membership";
-  /** Index of the subselect. */
+  /** Index of the subquery. */
   readonly dependency: number;
   /** Indexes into `table.columns`. */
   readonly columns: readonly number[];

@@ -31,7 +31,7 @@ export interface ShapeTemplate {
   readonly replica: ReplicaMode;
   readonly log: LogMode;
   /**
-   * Present in a subselect's template: what is selected, in order, as indexes into `table.columns`.
+   * Present in a subquery's template: what is selected, in order, as indexes into `table.columns`.
    * Its shapes are views (`view.ts`).
    */
   readonly projection?: readonly number[];
@@ -56,7 +56,7 @@ export interface WhereTemplate {
 
 /** See `subquery.ts`. */
 export interface Subqueries {
-  /** Distinct subselects, in the order of their first appearance. */
+  /** Distinct subqueries, in the order of their first appearance. */
   readonly dependencies: readonly Dependency[];
   readonly literals: readonly Literal[];
   /** Indexes of literals, ascending and contiguous. At most 100. */
@@ -64,13 +64,13 @@ export interface Subqueries {
   readonly sql: SubquerySql;
 }
 
-/** A subselect without its constants. */
+/** A subquery without its constants. */
 export interface Dependency {
   /** Columns are the projected ones and the key; `log` is full, `replica` default. */
   readonly template: SubselectTemplate;
   /** How each projected value becomes a key. */
   readonly kinds: readonly EqualityKind[];
-  /** The subselect's own constants are these of the outer shape's. */
+  /** The subquery's own constants are these of the outer shape's. */
   readonly firstConstant: number;
   readonly constantCount: number;
 }
@@ -135,7 +135,7 @@ export function templatesOf(template: ShapeTemplate): readonly ShapeTemplate[] {
   return [...found.values()];
 }
 
-/** The tables that a shape is made of: the one whose rows it has, then those of subselects. */
+/** The tables that a shape is made of: the one whose rows it has, then those of subqueries. */
 export function tablesOf(template: ShapeTemplate): readonly Table[] {
   if (template.where?.subqueries === undefined) return [template.table];
   return [...new Map(templatesOf(template).map(({ table }) => [table.oid, table])).values()];
@@ -148,7 +148,7 @@ export function constantCountOf(where: WhereTemplate | undefined): number {
   return last === undefined ? ownConstantCountOf(where) : last.firstConstant + last.constantCount;
 }
 
-/** How many of them stand outside of subselects; the first ones. */
+/** How many of them stand outside of subqueries; the first ones. */
 function ownConstantCountOf({ expression, subqueries }: WhereTemplate): number {
   return subqueries?.dependencies[0]?.firstConstant ?? countConstants(expression);
 }

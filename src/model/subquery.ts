@@ -4,7 +4,7 @@
  *     WHERE org IN (SELECT id FROM orgs WHERE pro) AND NOT archived OR owner IN (SELECT ...)
  *           └──────────── literal 0 ─────────────┘     └─ literal 1 ─┘   └── literal 2 ──┘
  *     disjuncts   [0, 1], [2]
- *     dependencies   the distinct subselects, each a shape of its own: a *view*
+ *     dependencies   the distinct subqueries, each a shape of its own: a *view*
  *
  * A row is in the shape if and only if all literals of one disjunct are true of it. Negation is
  * pushed down to the literals, which are numbered over all disjuncts: a condition that stands in

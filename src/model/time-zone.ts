@@ -16,6 +16,7 @@
  */
 
 import { assert } from "../lib/assert.ts";
+import { partitionPoint } from "../lib/partition-point.ts";
 
 export interface TimeZone {
   /** Seconds east of Greenwich. @param seconds since 2000-01-01 00:00:00 UTC. */
@@ -81,15 +82,9 @@ export class OffsetTable {
   offsetAt(seconds: number): number {
     const time = seconds < CYCLE_END ? seconds : withinCycle(seconds);
     const starts = this.#starts;
-    let low = 0;
-    let high = starts.length;
-    // The last entry that begins at `time` or before is in [low, high), or it is the first.
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if (starts[middle]! <= time) low = middle;
-      else high = middle;
-    }
-    return this.#offsets[low]!;
+    // The last entry that begins at `time` or before, or the first.
+    const behind = partitionPoint(starts.length, (at) => starts[at]! <= time);
+    return this.#offsets[Math.max(0, behind - 1)]!;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The values of a subselect, and how many rows give each, on their way from Postgres to the core.
+ * The values of a subquery, and how many rows give each, on their way from Postgres to the core.
  * As objects a value takes 580 bytes, and there may be millions of them; so they are bytes:
  *
  *     entry  ┌───────────┬──────────┬───────┐
@@ -7,7 +7,7 @@
  *            └───────────┴──────────┴───────┘
  *
  * Entries lie in chunks outside of JavaScript's heap, none in two of them. A chunk is twice as
- * large as the one before it, so that a subselect of ten values takes 512 bytes.
+ * large as the one before it, so that a subquery of ten values takes 512 bytes.
  */
 
 import { LitzError } from "../lib/errors.ts";
@@ -70,7 +70,7 @@ export class ViewSeed {
   }
 }
 
-/** Code of the error that is about one subselect: as large as it is, no other has to go for it. */
+/** Code of the error that is about one subquery: as large as it is, no other has to go for it. */
 export const VALUES_WITHOUT_ROOM = "SUBQUERY_MEMORY_EXHAUSTED";
 
 /** Neither where values are read nor in the core. */

@@ -1,5 +1,5 @@
 /**
- * Views: the value sets of subselects, and how they change (protocol section 14).
+ * Views: the value sets of subqueries, and how they change (protocol section 14).
  *
  * A position is a number that grows by one with every step in which views change. A shape in the
  * middle of a move is at an earlier position than the others, until its move is done.

@@ -34,6 +34,12 @@ const IDLE_TIMEOUT_MS = 30_000;
 /** For statements on the catalog. Snapshots have limits of their own. */
 const QUERY_TIMEOUT_MS = 10_000;
 
+/** The same for those that take longer than a role may allow its statements. */
+export const CATALOG_TIMEOUTS = {
+  lockTimeoutMs: QUERY_TIMEOUT_MS,
+  statementTimeoutMs: QUERY_TIMEOUT_MS,
+};
+
 export class Pool implements Queryable {
   readonly #connection: ConnectionOptions;
   readonly #options: PoolOptions;
@@ -51,7 +57,8 @@ export class Pool implements Queryable {
   }
 
   /**
-   * Runs `work` in a transaction. A statement that waits for a lock longer than `lockTimeoutMs`
+   * Runs `work` in a transaction that may write, whatever the default of the role and the database
+   * is. A statement that waits for a lock longer than `lockTimeoutMs`
    * fails with POSTGRES_LOCK_TIMEOUT, one that runs longer than `statementTimeoutMs` with
    * POSTGRES_TIMEOUT.
    */
@@ -62,8 +69,9 @@ export class Pool implements Queryable {
     return this.withClient(async (client) => {
       await runQuery(
         client,
-        `BEGIN; SET LOCAL lock_timeout = ${timeouts.lockTimeoutMs};
-         SET LOCAL statement_timeout = ${timeouts.statementTimeoutMs}`,
+        `BEGIN READ WRITE; SET LOCAL lock_timeout = ${timeouts.lockTimeoutMs};
+         SET LOCAL statement_timeout = ${timeouts.statementTimeoutMs};
+         ${LIFT_TRANSACTION_TIMEOUT}`,
       );
       try {
         const result = await work({
@@ -129,7 +137,10 @@ export class Pool implements Queryable {
     });
     // An error without a listener ends the process. The pool listens to idle connections and tells
     // us; those on loan have only this listener. Their query fails as well, with the same error.
-    pool.on("error", (error) => logger.warn({ error: error.message }, "An idle connection broke."));
+    pool.on("error", (error) => {
+      // Those of a closed pool are about to say goodbye, to a server that may be faster.
+      if (!this.#isClosed) logger.warn({ error: error.message }, "An idle connection broke.");
+    });
     pool.on("connect", (client) => client.on("error", () => undefined));
     return pool;
   }
@@ -142,6 +153,13 @@ export class Pool implements Queryable {
 }
 
 const NO_TIMEOUT = 0;
+
+/**
+ * A transaction of ours is as long as its statements, which have limits. Postgres 17 and later let
+ * the role or the database limit the whole as well.
+ */
+export const LIFT_TRANSACTION_TIMEOUT = `SELECT set_config('transaction_timeout', '0', true)
+  WHERE current_setting('transaction_timeout', true) IS NOT NULL`;
 
 /**
  * One statement.

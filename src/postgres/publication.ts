@@ -46,7 +46,7 @@ export interface PublicationOptions {
  */
 const LOCK_TIMEOUT_MS = 1_000;
 const LOCK_TIMEOUT_MS_MAX = 5_000;
-const STATEMENT_TIMEOUT_MS = 30_000;
+const TIMEOUTS = { lockTimeoutMs: LOCK_TIMEOUT_MS, statementTimeoutMs: 30_000 };
 /** A client that reloads its page drops its last shape and makes it again. */
 const REMOVAL_DELAY_MS = 60_000;
 const ATTEMPTS = 3;
@@ -111,9 +111,10 @@ export class Publication {
         ? " WITH (publish_generated_columns = stored)"
         : "";
     try {
-      await this.#database.query(`CREATE PUBLICATION ${quoteIdentifier(this.#name)}${options}`);
+      const sql = `CREATE PUBLICATION ${quoteIdentifier(this.#name)}${options}`;
+      await this.#database.transaction(TIMEOUTS, (transaction) => transaction.query(sql));
     } catch (error) {
-      if (sqlStateOf(error) !== DUPLICATE_OBJECT) throw error;
+      if (!IS_THERE.has(sqlStateOf(error) ?? "")) throw error;
     }
   }
 
@@ -292,8 +293,8 @@ export class Publication {
   }
 
   #timeoutsOf({ oid }: Table) {
-    const lockTimeoutMs = this.#lockTimeouts.get(oid) ?? LOCK_TIMEOUT_MS;
-    return { lockTimeoutMs, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
+    const lockTimeoutMs = this.#lockTimeouts.get(oid);
+    return lockTimeoutMs === undefined ? TIMEOUTS : { ...TIMEOUTS, lockTimeoutMs };
   }
 
   async #locked(table: Table, cause: PostgresError): Promise<LitzError> {
@@ -377,8 +378,11 @@ function unavailable(code: string, message: string, cause?: unknown): LitzError 
 
 const DUPLICATE_OBJECT = "42710";
 const UNDEFINED_OBJECT = "42704";
-/** Somebody else altered the same thing: already a member, unique violation, internal error. */
-const CROSSED: ReadonlySet<string> = new Set([DUPLICATE_OBJECT, "23505", "XX000"]);
+const UNIQUE_VIOLATION = "23505";
+/** Somebody else has made the same thing, before or at the same time. */
+const IS_THERE: ReadonlySet<string> = new Set([DUPLICATE_OBJECT, UNIQUE_VIOLATION]);
+/** Somebody else altered the same thing: already a member, or an internal error. */
+const CROSSED: ReadonlySet<string> = new Set([...IS_THERE, "XX000"]);
 
 function isLockTimeout(error: unknown): error is PostgresError {
   return error instanceof PostgresError && error.code === "POSTGRES_LOCK_TIMEOUT";

@@ -26,8 +26,22 @@ export interface SystemIdentity {
   readonly walPosition: Lsn;
 }
 
+/** The driver passes this on as a startup parameter; its types do not know it. */
+interface ReplicationConfig extends pg.ClientConfig {
+  readonly replication: "database";
+}
+
 /** Making a slot waits for every transaction that is running: nobody knows how long. */
 const NO_TIMEOUT = 0;
+
+/**
+ * The limits that the role or the database may have for ordinary sessions, of which this is none:
+ * it waits for others, and holds the lock on the slot while shapes are read from disk. Not every
+ * Postgres has all of them.
+ */
+const LIFT_LIMITS = `SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN (
+  'statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout',
+  'idle_in_transaction_session_timeout')`;
 
 export class ReplicationConnection implements Queryable {
   /** For `ReplicationStream` alone. */
@@ -45,20 +59,22 @@ export class ReplicationConnection implements Queryable {
     options: ConnectionOptions,
     signal?: AbortSignal,
   ): Promise<ReplicationConnection> {
-    const client = new pg.Client({
+    const config: ReplicationConfig = {
       ...clientConfigOf(options, await shouldUseTls(options)),
       options: valueStartupOptions(options.startupOptions),
-      // The driver passes it on as the startup parameter; its types do not know it.
-      ...{ replication: "database" },
-    });
+      replication: "database",
+    };
+    const client = new pg.Client(config);
     const connection = new ReplicationConnection(client);
     const onAbort = () => connection.destroy();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       if (signal?.aborted === true) throw aborted();
       await client.connect();
+      await connection.query(LIFT_LIMITS);
       return connection;
     } catch (error) {
+      connection.destroy();
       throw signal?.aborted === true
         ? aborted()
         : PostgresError.from(error, "connecting to Postgres");

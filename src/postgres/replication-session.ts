@@ -43,8 +43,11 @@ export interface SessionListener {
   confirmed(): Lsn;
   /** What happened meanwhile will not be sent: before the stream begins, every shape has to go. */
   slotLost(reason: SlotLoss): Promise<void>;
-  /** The stream is about to begin; nothing that committed up to `confirmed` will be sent again. */
-  beginning(confirmed: Lsn): void;
+  /**
+   * Nothing that committed up to `confirmed` will be sent again. The stream begins when the promise
+   * resolves.
+   */
+  beginning(confirmed: Lsn): Promise<void>;
   active(): void;
   inactive(error: LitzError): void;
 }
@@ -132,7 +135,7 @@ export class ReplicationSession {
       if (slot.madeBecause !== undefined) await listener.slotLost(slot.madeBecause);
       else if (slot.confirmedFlushLsn > listener.confirmed())
         await listener.slotLost("readByOther");
-      listener.beginning(slot.confirmedFlushLsn);
+      await listener.beginning(slot.confirmedFlushLsn);
 
       const sink = new EarlySink(reader);
       const stream = await ReplicationStream.start(connection, {

@@ -25,7 +25,13 @@ import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import { tablesOf, templatesOf, type ShapeTemplate } from "../model/shape-definition.ts";
 import { quoteTable } from "../model/table.ts";
 import { VALUE_SETTINGS } from "./connection-options.ts";
-import { runQuery, runStatements, type Pool, type TextRow } from "./pool.ts";
+import {
+  LIFT_TRANSACTION_TIMEOUT,
+  runQuery,
+  runStatements,
+  type Pool,
+  type TextRow,
+} from "./pool.ts";
 import { checkTableForm, FORM_STATEMENTS, formStatements } from "./table-form.ts";
 
 export interface SnapshotLimits {
@@ -258,11 +264,14 @@ function openingStatements(
     ...VALUE_SETTINGS,
     lock_timeout: `${lockTimeoutMs}ms`,
     statement_timeout: `${batchTimeoutMs}ms`,
+    // A snapshot takes as long as its rows do, and the disk that takes them may be slow.
+    idle_in_transaction_session_timeout: "0",
     // Every row will be read: plan for all of them, not for the first ones.
     cursor_tuple_fraction: "1",
   });
   return [
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    LIFT_TRANSACTION_TIMEOUT,
     ...settings.map(([name, value]) => `SET LOCAL ${name} = '${value}'`),
     `LOCK TABLE ${tablesOf(template).map(quoteTable).join(", ")} IN ACCESS SHARE MODE`,
     CHECK_CLIENT,
@@ -271,8 +280,8 @@ function openingStatements(
   ];
 }
 
-/** In front of the forms: BEGIN, the settings, LOCK, CHECK_CLIENT. */
-const SNAPSHOT_INDEX = 1 + Object.keys(VALUE_SETTINGS).length + 3 + 2;
+/** In front of it: BEGIN, the transaction's own limit, the settings, LOCK, CHECK_CLIENT. */
+const SNAPSHOT_INDEX = 2 + Object.keys(VALUE_SETTINGS).length + 4 + 2;
 
 /**
  * From the results of `openingStatements`, and perhaps of more.

@@ -28,7 +28,7 @@ import {
   type TimeZone,
   type TimeZones,
 } from "../model/time-zone.ts";
-import type { Pool, Queryable } from "./pool.ts";
+import { CATALOG_TIMEOUTS, type Pool, type Queryable } from "./pool.ts";
 
 /** Of 2000-01-01, in seconds since 1970. */
 const EPOCH = 946_684_800;
@@ -87,7 +87,6 @@ const BY_LOCAL_SQL = offsetsSql(OFFSET_BY_LOCAL);
 
 /** Abbreviations of the session's own time zone come before all others. */
 const SETTINGS_SQL = "SET LOCAL TimeZone = 'UTC'; SET LOCAL jit = off";
-const TIMEOUTS = { lockTimeoutMs: 10_000, statementTimeoutMs: 10_000 };
 
 export class ServerTimeZones implements TimeZones {
   readonly #database: Pick<Pool, "transaction">;
@@ -135,7 +134,7 @@ export class ServerTimeZones implements TimeZones {
 
   async #load(key: string): Promise<void> {
     if (this.#zones.has(key)) return;
-    await this.#database.transaction(TIMEOUTS, async (transaction) => {
+    await this.#database.transaction(CATALOG_TIMEOUTS, async (transaction) => {
       await transaction.query(SETTINGS_SQL);
       this.#names ??= await readNames(transaction);
       const isAbbreviation = this.#names.get(key);

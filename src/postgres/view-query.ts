@@ -1,5 +1,5 @@
 /**
- * The values of subselects, and how many rows give each, as one snapshot shows them. Those that
+ * The values of subqueries, and how many rows give each, as one snapshot shows them. Those that
  * differ in nothing but their constants are counted by one query:
  *
  *     SELECT place, org, n FROM unnest($1, $2) AS litz_view (place, c0),
@@ -16,7 +16,7 @@ import { DEFAULT_LIMITS, withSnapshot, type CursorQuery } from "./snapshot-trans
 
 export interface ViewValues {
   readonly bounds: SnapshotBounds;
-  /** For each subselect. */
+  /** For each subquery. */
   readonly seeds: readonly ViewSeed[];
 }
 

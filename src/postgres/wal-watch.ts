@@ -78,7 +78,10 @@ export class WalWatch {
     this.#options = options;
     const { clock, timers } = options;
     this.#answer = new Refreshed({
-      ...{ clock, timers, intervalMs: INTERVAL_MS, patienceMs: PATIENCE_MS },
+      clock,
+      timers,
+      intervalMs: INTERVAL_MS,
+      patienceMs: PATIENCE_MS,
       read: () => this.#ask(),
     });
   }

@@ -10,6 +10,8 @@ import { LitzError } from "../lib/errors.ts";
 import { readArguments, REPORT_HELP, type MemoryRequest, type ServerRequest } from "./arguments.ts";
 import { compare, loudLines } from "./comparison.ts";
 import { makeDocument, parseDocument, type ReportDocument } from "./document.ts";
+import { Failures } from "./failures.ts";
+import { formatCount } from "./format.ts";
 import { readEnvironment } from "./machine.ts";
 import { renderMarkdown } from "./markdown.ts";
 import { measureHeaps, measureRuns, type Progress } from "./measure-all.ts";
@@ -17,6 +19,7 @@ import { renderPage } from "./page.ts";
 import { measureServer } from "./server/measure-server.ts";
 
 const progress: Progress = (line) => void process.stderr.write(`${line}\n`);
+const tellLoudly: Progress = (line) => progress(`!!! ${line}`);
 
 /** @throws {LitzError} with a message for whoever typed the command. */
 export async function runReport(arguments_: readonly string[]): Promise<void> {
@@ -31,11 +34,25 @@ export async function runReport(arguments_: readonly string[]): Promise<void> {
       await write(readDocument(request.from), request);
       return;
     case "memory":
-      await write(await measureMemory(request, arguments_), request);
+      await writeMeasured(await measureMemory(request, arguments_), request);
       return;
     case "server":
-      await write(await measureOverHttp(request, arguments_), request);
+      await writeMeasured(await measureOverHttp(request, arguments_), request);
   }
+}
+
+/** @throws {LitzError} REPORT_INCOMPLETE when something could not be measured: the rest is kept. */
+async function writeMeasured(document: ReportDocument, request: Outlet): Promise<void> {
+  const { runs, heaps, servers, failures } = document;
+  const [first] = failures;
+  const isEmpty = runs.length + heaps.length + servers.length === 0;
+  if (!isEmpty) await write(document, request);
+  if (first === undefined) return;
+  const message = isEmpty
+    ? `nothing could be measured: ${first.what}: ${first.why}`
+    : `${failures.length} of what was asked for could not be measured, as said above; ` +
+      `the rest is in ${request.out}`;
+  throw new LitzError(message, { code: "REPORT_INCOMPLETE" });
 }
 
 function prepareDirectory(out: string): void {
@@ -67,9 +84,10 @@ async function measureMemory(
 ): Promise<ReportDocument> {
   const parameters = { workloads, shapeCounts, repetitions, seed };
   const origin = describeOrigin(arguments_);
-  const runs = await measureRuns(parameters, progress);
-  const heaps = await measureHeaps(parameters, progress);
-  return makeDocument({ ...origin, parameters, runs, heaps, servers: [] });
+  const failures = new Failures(tellLoudly);
+  const runs = await measureRuns(parameters, failures, progress);
+  const heaps = await measureHeaps(parameters, failures, progress);
+  return makeDocument({ ...origin, parameters, runs, heaps, servers: [], failures: failures.all });
 }
 
 async function measureOverHttp(
@@ -79,11 +97,16 @@ async function measureOverHttp(
   const { shapeCounts, seed } = request;
   const parameters = { workloads: [], shapeCounts, repetitions: 1, seed };
   const origin = describeOrigin(arguments_);
+  const failures = new Failures(tellLoudly);
   const servers = [];
   for (const shapeCount of shapeCounts) {
-    servers.push(await measureServer({ ...request, shapeCount }, progress));
+    const server = await failures.attempt(`a server with ${formatCount(shapeCount)} shapes`, () =>
+      measureServer({ ...request, shapeCount }, progress),
+    );
+    if (server !== undefined) servers.push(server);
   }
-  return makeDocument({ ...origin, parameters, runs: [], heaps: [], servers });
+  const measured = { runs: [], heaps: [], servers, failures: failures.all };
+  return makeDocument({ ...origin, parameters, ...measured });
 }
 
 /** Before anything is measured: afterwards the load is our own. */
@@ -103,10 +126,13 @@ export function commandText(arguments_: readonly string[]): string {
   return ["litz", "report", ...shown].join(" ");
 }
 
-async function write(
-  document: ReportDocument,
-  { out, isJson }: { readonly out: string; readonly isJson: boolean },
-): Promise<void> {
+/** Where a report goes. */
+interface Outlet {
+  readonly out: string;
+  readonly isJson: boolean;
+}
+
+async function write(document: ReportDocument, { out, isJson }: Outlet): Promise<void> {
   const markdown = renderMarkdown(document);
   const json = `${JSON.stringify(document, undefined, 1)}\n`;
   const page = await renderPage(document);
@@ -114,6 +140,6 @@ async function write(
   writeFileSync(join(out, "summary.md"), markdown);
   writeFileSync(join(out, "index.html"), page);
   process.stdout.write(isJson ? json : markdown);
-  for (const line of loudLines(compare(document))) progress(`!!! less than twice as good: ${line}`);
+  for (const line of loudLines(compare(document))) tellLoudly(`less than twice as good: ${line}`);
   progress(`the page is ${join(out, "index.html")}`);
 }

@@ -35,6 +35,12 @@ export interface HeapBreakdown {
   readonly shares: readonly HeapShare[];
 }
 
+/** What was to be measured and could not be. */
+export interface Failure {
+  readonly what: string;
+  readonly why: string;
+}
+
 export interface ReportDocument {
   readonly format: typeof FORMAT;
   readonly version: typeof VERSION;
@@ -47,6 +53,7 @@ export interface ReportDocument {
   readonly heaps: readonly HeapBreakdown[];
   /** What was measured over HTTP. */
   readonly servers: readonly ServerRun[];
+  readonly failures: readonly Failure[];
 }
 
 export function makeDocument(parts: Omit<ReportDocument, "format" | "version">): ReportDocument {
@@ -67,5 +74,6 @@ export function parseDocument(text: string, path: string): ReportDocument {
   }
   if (parsed?.format !== FORMAT) throw unreadable("is no report");
   if (parsed.version !== VERSION) throw unreadable(`is a report of version ${parsed.version}`);
-  return parsed as ReportDocument;
+  // Earlier ones were written only where nothing had failed.
+  return { ...(parsed as ReportDocument), failures: parsed.failures ?? [] };
 }

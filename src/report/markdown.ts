@@ -1,7 +1,7 @@
 /** A report as Markdown: for a terminal, a commit, an issue. */
 
 import { compare, isShort, loudLines, type ComparedFigure, type Comparison } from "./comparison.ts";
-import type { HeapBreakdown, ReportDocument } from "./document.ts";
+import type { Failure, HeapBreakdown, ReportDocument } from "./document.ts";
 import { formatBytes, formatCount, formatRatio } from "./format.ts";
 import { describeOrigin, largestOfEach, structuresOf, titleOf } from "./report-parts.ts";
 import { serverRows } from "./server/server-rows.ts";
@@ -12,6 +12,7 @@ import { workloadNamed } from "./workloads.ts";
 export function renderMarkdown(document: ReportDocument): string {
   const comparisons = compare(document);
   const sections = [`# ${titleOf(document)}`, originList(document)];
+  if (document.failures.length > 0) sections.push(failureSection(document.failures));
   if (document.runs.length > 0) sections.push(loudSection(comparisons));
   sections.push(...comparisons.map(comparisonSection));
   sections.push(...gainsSection(comparisons));
@@ -29,6 +30,11 @@ function originList(document: ReportDocument): string {
   return describeOrigin(document)
     .map(([label, value]) => `- ${label}: ${label === "command" ? `\`${value}\`` : value}`)
     .join("\n");
+}
+
+function failureSection(failures: readonly Failure[]): string {
+  const lines = failures.map(({ what, why }) => `- **!!! ${what}**: ${why}`);
+  return ["## What could not be measured", "", ...lines].join("\n");
 }
 
 function loudSection(comparisons: readonly Comparison[]): string {
@@ -63,7 +69,7 @@ function figureRow({ figure, values, ratios }: ComparedFigure): string {
   return row([figure.label, ...cells, ...compared]);
 }
 
-/** None where no subselects were measured. */
+/** None where no subqueries were measured. */
 function gainsSection(comparisons: readonly Comparison[]): readonly string[] {
   const rows = gainRows(comparisons);
   if (rows.length === 0) return [];

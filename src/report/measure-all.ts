@@ -1,9 +1,10 @@
 /**
  * All runs of a report, one process each. Engines take turns within a repetition, so that a busy
- * minute of the machine falls on all of them.
+ * minute of the machine falls on all of them. What fails once is not tried again.
  */
 
 import type { HeapBreakdown, Parameters, Run } from "./document.ts";
+import type { Failures } from "./failures.ts";
 import { BYTES_PER_SHAPE } from "./figures.ts";
 import { formatBytes, formatCount } from "./format.ts";
 import { heapSharesInChild, measureInChild } from "./run-child.ts";
@@ -22,17 +23,24 @@ function heapShapesMax(workload: string): number {
   return Math.min(HEAP_SHAPES_MAX, shapesMax / 10);
 }
 
-export async function measureRuns(parameters: Parameters, progress: Progress): Promise<Run[]> {
+export async function measureRuns(
+  parameters: Parameters,
+  failures: Failures,
+  progress: Progress,
+): Promise<Run[]> {
   const { repetitions, seed } = parameters;
   const planned = planRuns(parameters);
   const runs: Run[] = [];
-  for (const { workload, engine, shapeCount, repetition } of planned) {
-    const measurement = await measureInChild({ workload, engine, shapeCount, seed });
+  for (const [index, { workload, engine, shapeCount, repetition }] of planned.entries()) {
+    const what = `${workload}, ${formatCount(shapeCount)} shapes, ${engine}`;
+    const measurement = await failures.attempt(what, () =>
+      measureInChild({ workload, engine, shapeCount, seed }),
+    );
+    if (measurement === undefined) continue;
     runs.push({ workload, engine, shapeCount, repetition, measurement });
     const bytes = formatBytes(BYTES_PER_SHAPE.of(measurement, shapeCount)!);
-    const what = `${workload}, ${formatCount(shapeCount)} shapes, ${engine}`;
     const which = `repetition ${repetition} of ${repetitions}`;
-    progress(`[${runs.length}/${planned.length}] ${what}, ${which}: ${bytes} bytes per shape`);
+    progress(`[${index + 1}/${planned.length}] ${what}, ${which}: ${bytes} bytes per shape`);
   }
   return runs;
 }
@@ -56,6 +64,7 @@ function planRuns({
 /** Once for each workload and engine, at the largest size of which a snapshot can be taken. */
 export async function measureHeaps(
   { workloads, shapeCounts, seed }: Parameters,
+  failures: Failures,
   progress: Progress,
 ): Promise<HeapBreakdown[]> {
   const heaps: HeapBreakdown[] = [];
@@ -64,9 +73,13 @@ export async function measureHeaps(
     if (largest === undefined) continue;
     const shapeCount = Math.min(largest, heapShapesMax(workload));
     for (const engine of ENGINE_NAMES) {
-      const shares = await heapSharesInChild({ workload, engine, shapeCount, seed });
+      const what = `heap of ${workload}, ${formatCount(shapeCount)} shapes, ${engine}`;
+      const shares = await failures.attempt(what, () =>
+        heapSharesInChild({ workload, engine, shapeCount, seed }),
+      );
+      if (shares === undefined) continue;
       heaps.push({ workload, engine, shapeCount, shares });
-      progress(`heap of ${workload}, ${formatCount(shapeCount)} shapes, ${engine}`);
+      progress(what);
     }
   }
   return heaps;

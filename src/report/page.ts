@@ -12,7 +12,7 @@ import {
   type ComparedFigure,
   type Comparison,
 } from "./comparison.ts";
-import type { HeapBreakdown, ReportDocument } from "./document.ts";
+import type { Failure, HeapBreakdown, ReportDocument } from "./document.ts";
 import { BYTES_PER_SHAPE } from "./figures.ts";
 import { formatBytes, formatCount, formatRatio } from "./format.ts";
 import { STYLES } from "./page-styles.ts";
@@ -39,6 +39,7 @@ export async function renderPage(document: ReportDocument): Promise<string> {
   }
   const body = [
     header(document, comparisons),
+    document.failures.length === 0 ? "" : failureSection(document.failures),
     comparisons.length === 0 ? "" : loudSection(comparisons),
     comparisons.length > 0 && render === undefined ? `<p class="loud">${code(NO_CHARTS)}</p>` : "",
     ...sections,
@@ -94,6 +95,12 @@ function headline(comparisons: readonly Comparison[]): string {
   return `<p>Bytes per shape, ${what}. The same contract, kept three times: in Maps keyed by the
 handle, in Maps and arrays keyed by small integers, and in litz's core.</p>
 <div class="bars">${bars.join("")}</div>`;
+}
+
+function failureSection(failures: readonly Failure[]): string {
+  const items = failures.map(({ what, why }) => `<li><b>${escape(what)}</b> ${escape(why)}</li>`);
+  return `<section class="loud"><h2>What could not be measured</h2>
+<ul>${items.join("\n")}</ul></section>`;
 }
 
 function loudSection(comparisons: readonly Comparison[]): string {
@@ -177,7 +184,7 @@ function heapDetails(heaps: readonly HeapBreakdown[]): string {
 <div class="heaps">${tables.join("")}</div></details>`;
 }
 
-/** Empty where no subselects were measured. */
+/** Empty where no subqueries were measured. */
 function gainsSection(comparisons: readonly Comparison[]): string {
   const rows = gainRows(comparisons).map((cells) => cells.map(escape));
   if (rows.length === 0) return "";

@@ -32,9 +32,8 @@ export async function heapSharesInChild(options: RunOptions): Promise<readonly H
   return (answer as Answer & { kind: "heap" }).shares;
 }
 
-/** @throws {LitzError} REPORT_RUN_FAILED naming the run, when its process ends unanswered. */
+/** @throws {LitzError} REPORT_RUN_FAILED when its process ends unanswered. */
 function runChild(order: Order): Promise<Answer> {
-  const { workload, engine, shapeCount } = order.options;
   return new Promise((resolve, reject) => {
     // From sources the child needs the same loader as this process.
     const execArgv = [...process.execArgv, ...V8_FLAGS];
@@ -43,10 +42,9 @@ function runChild(order: Order): Promise<Answer> {
     child.once("message", (answer) => resolve(answer as Answer));
     child.once("error", reject);
     child.once("exit", (code, signal) => {
-      const run = `${workload} with ${shapeCount} shapes on ${engine}`;
       const end = `its process ended with ${code ?? signal ?? "nothing"}`;
       const advice = "is there memory enough? fewer shapes are asked for with --shapes";
-      reject(new LitzError(`${run}: ${end}; ${advice}`, { code: "REPORT_RUN_FAILED" }));
+      reject(new LitzError(`${end}; ${advice}`, { code: "REPORT_RUN_FAILED" }));
     });
     child.send(order);
   });

@@ -28,7 +28,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: "subqueries-unshared",
     about:
-      "`item IN (SELECT item FROM grants WHERE role = n)`: every shape has a subselect of " +
+      "`item IN (SELECT item FROM grants WHERE role = n)`: every shape has a subquery of " +
       "its own, of 10 out of 100,000 integers.",
     activity: "lookups",
     load: async () => (await import("./workloads/subqueries.ts")).createUnsharedPopulation,
@@ -36,7 +36,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: "subqueries-shared",
     about:
-      "The same subselects, each used by 100 shapes with another condition beside it. All " +
+      "The same subqueries, each used by 100 shapes with another condition beside it. All " +
       "engines share: less than without sharing is what sharing gives, less than the others " +
       "what ids and containers give.",
     activity: "lookups",
@@ -45,7 +45,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: "subqueries-uuid",
     about:
-      "A subselect of its own for every shape, of 50 UUIDs that no other has: bytes per " +
+      "A subquery of its own for every shape, of 50 UUIDs that no other has: bytes per " +
       "shape are 50 times the bytes per value.",
     activity: "lookups",
     shapesMax: 100_000,

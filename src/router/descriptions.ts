@@ -41,12 +41,12 @@ export interface RelationDescription {
 
 export interface TemplateDescription {
   readonly plan: AccessPlan;
-  /** Selected columns, ascending; of a view what the subselect names, in that order. */
+  /** Selected columns, ascending; of a view what the subquery names, in that order. */
   readonly columns: readonly number[];
   readonly replica: ReplicaMode;
   /** Evaluated for the candidates of a plan that is not exact. */
   readonly residual?: RowFilter;
-  /** Its shapes are views of a subselect: what they get are deltas, `assembly/delta-writer.ts`. */
+  /** Its shapes are views of a subquery: what they get are deltas, `assembly/delta-writer.ts`. */
   readonly isView?: boolean;
   /** Its WHERE has subqueries. */
   readonly dependent?: DependentDescription;

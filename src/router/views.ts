@@ -59,7 +59,7 @@ const ENTERING = 0x8000_0000;
 const SLICE = EXCHANGE_SIZE / 8;
 
 /**
- * Dependency views: the value set of each distinct subselect, kept in the core once for all shapes
+ * Dependency views: the value set of each distinct subquery, kept in the core once for all shapes
  * that use it, with as much of its history as shapes in the middle of a move need.
  *
  *     addFamily(template) ── addView(view) ── apply(view, tuple, +1) ...           filled

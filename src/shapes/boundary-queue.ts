@@ -10,25 +10,31 @@ import { isTrap } from "../router/core.ts";
 export class BoundaryQueue {
   readonly #request: () => void;
   readonly #onTrap: (error: Error) => void;
+  readonly #isHeldUp: () => boolean;
   #waiting: (() => void)[] = [];
 
   /**
    * @param request asks for a call of `runAll` at the next boundary, perhaps at once.
    * @param onTrap is told, beside whoever wanted the work, when the core has trapped.
+   * @param isHeldUp whether what some work has begun has to be finished before more is done.
    */
-  constructor(request: () => void, onTrap: (error: Error) => void) {
+  constructor(
+    request: () => void,
+    onTrap: (error: Error) => void,
+    isHeldUp: () => boolean = () => false,
+  ) {
     this.#request = request;
     this.#onTrap = onTrap;
+    this.#isHeldUp = isHeldUp;
   }
 
   /** Runs `work` at the next boundary and resolves with what it returns. */
-  run<T>(work: () => T): Promise<T> {
+  run<T>(work: () => T | Promise<T>): Promise<T> {
     const promise = new Promise<T>((resolve, reject) => {
       this.#waiting.push(() => {
         try {
-          resolve(work());
+          resolve(this.runNow(work));
         } catch (error) {
-          if (isTrap(error)) this.#onTrap(asError(error));
           reject(asError(error));
         }
       });
@@ -37,10 +43,28 @@ export class BoundaryQueue {
     return promise;
   }
 
-  /** Called by the collector, at a boundary. */
+  /** For what may be done whatever is being read. A trap is told all the same. */
+  runNow<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (isTrap(error)) this.#onTrap(asError(error));
+      throw error;
+    }
+  }
+
+  /** Called by the collector, at a boundary. What is held up asks for another. */
   runAll(): void {
     const works = this.#waiting;
     this.#waiting = [];
-    for (const work of works) work();
+    for (const [index, work] of works.entries()) {
+      work();
+      if (!this.#isHeldUp()) continue;
+      const rest = works.slice(index + 1);
+      if (rest.length === 0) return;
+      this.#waiting = [...rest, ...this.#waiting];
+      this.#request();
+      return;
+    }
   }
 }

@@ -112,6 +112,14 @@ export class ChangeWriter implements MoveLog {
     return this.#store.flushed();
   }
 
+  relieved(): Promise<void> | undefined {
+    return this.#store.isCongested ? this.#store.relieved() : undefined;
+  }
+
+  forgetAppended(): void {
+    this.#store.rollback();
+  }
+
   nextOp(ids: readonly ShapeId[], lsn: Lsn): number {
     let next = 0;
     for (const id of ids) {

@@ -1,5 +1,5 @@
 /**
- * What the server keeps of a definition's subselects, to explain it: asked when somebody asks.
+ * What the server keeps of a definition's subqueries, to explain it: asked when somebody asks.
  */
 
 import type { ShapeId } from "../model/ids.ts";

@@ -13,6 +13,7 @@
 import { assert } from "../lib/assert.ts";
 import { LitzError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
+import { nextTurn } from "../lib/next-turn.ts";
 import { decodeConstants, encodeConstants } from "../model/constants-codec.ts";
 import type { LogSlot, ShapeId, StorageKey } from "../model/ids.ts";
 import type { Lsn } from "../model/lsn.ts";
@@ -103,14 +104,21 @@ export async function removeUnusableShapes(
   unusable: readonly StorageKey[],
   store: Pick<ShapeStore, "removeShape">,
 ): Promise<void> {
-  for (let first = 0; first < unusable.length; first += REMOVALS_PER_SYNC) {
-    const keys = unusable.slice(first, first + REMOVALS_PER_SYNC);
-    await Promise.all(keys.map((key) => store.removeShape(key)));
+  const removals: Promise<void>[] = [];
+  for (const key of unusable) {
+    const removal = store.removeShape(key);
+    removal.catch(() => undefined);
+    removals.push(removal);
+    if (removals.length % REMOVALS_PER_TURN === 0) await nextTurn();
+    // Some 30 B of journal each.
+    if (removals.length === REMOVALS_PER_SYNC) await Promise.all(removals.splice(0));
   }
+  await Promise.all(removals);
 }
 
-/** Some 30 B of journal each. */
 const REMOVALS_PER_SYNC = 10_000;
+/** 10 us each. */
+const REMOVALS_PER_TURN = 500;
 
 /**
  * Templates that this version cannot read or run, or that contradict those of the same table; and
@@ -146,19 +154,22 @@ class UnusableTemplates {
 
 /**
  * Gates those of them whose snapshot lies beyond `confirmed`, up to which Postgres sends nothing
- * again, and forgets them all. To be called before the stream begins.
+ * again, and forgets them all. Has to be done before the stream begins.
  */
-export function gateUnplacedShapes(
+export async function gateUnplacedShapes(
   unplaced: UnplacedShapes,
   confirmed: Lsn,
   { registry, store, writer }: { registry: ShapeRegistry; store: ShapeStore; writer: ChangeWriter },
-): void {
-  unplaced.takeBeyond(confirmed, (id, key) => {
-    if (registry.keyOf(id) !== key) return;
-    const bounds = store.snapshotBounds(key);
-    assert(bounds !== undefined, "a restored shape has a complete snapshot");
-    writer.gate(id);
-    // Nothing is held yet that could have to become durable.
-    void writer.place(id, bounds);
-  });
+): Promise<void> {
+  for (const shapes of unplaced.takeBeyond(confirmed)) {
+    for (const { id, key } of shapes) {
+      if (registry.keyOf(id) !== key) continue;
+      const bounds = store.snapshotBounds(key);
+      assert(bounds !== undefined, "a restored shape has a complete snapshot");
+      writer.gate(id);
+      // Nothing is held yet that could have to become durable.
+      void writer.place(id, bounds);
+    }
+    await nextTurn();
+  }
 }

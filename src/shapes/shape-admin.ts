@@ -29,7 +29,7 @@ export interface TemplateSummary {
   readonly columns: readonly string[];
   readonly replica: string;
   readonly log: string;
-  /** It is a subselect; `shapes` are the views of it, each of them shared by whoever writes it. */
+  /** It is a subquery; `shapes` are the views of it, each of them shared by whoever writes it. */
   readonly isView: boolean;
   readonly shapes: number;
 }

@@ -38,8 +38,8 @@ export interface ShapeCleanerOptions {
   readonly stopSnapshot: (id: ShapeId, reason: Error) => void;
 }
 
-/** Shapes that are removed in one turn of the event loop: some 5 ms. */
-const SLICE = 250;
+/** Shapes that are removed in one turn of the event loop: 20 us each, and 10 for the record. */
+const SLICE = 100;
 
 export class ShapeCleaner {
   readonly #options: ShapeCleanerOptions;

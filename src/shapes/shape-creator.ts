@@ -344,7 +344,7 @@ export class ShapeCreator {
    */
   async #catchUp({ id, stop }: Creation, bounds: SnapshotBounds): Promise<void> {
     const { moves, store } = this.#options;
-    const isPlaced = await moves.whenReached(id, bounds, (mark) => moves.place(id, mark));
+    const isPlaced = await moves.placeWhenReached(id, bounds);
     stop.throwIfAborted();
     if (!isPlaced) throw new SnapshotTooEarly();
     await store.flushed();
@@ -371,7 +371,7 @@ export class ShapeCreator {
     }
   }
 
-  /** Any of its tables may be the one: what is remembered of a subselect's has no shape either. */
+  /** Any of its tables may be the one: what is remembered of a subquery's has no shape either. */
   async #reconsider({ template }: ShapeDefinition): Promise<void> {
     for (const table of tablesOf(template)) {
       await this.#options.onSchemaChanged(table).catch((error: unknown) => {

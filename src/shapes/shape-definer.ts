@@ -139,7 +139,7 @@ export class ShapeDefiner {
     return table;
   }
 
-  /** @param tables the shape's own, then those of its subselects. */
+  /** @param tables the shape's own, then those of its subqueries. */
   async #defineOn(
     [table, ...innerTables]: readonly Table[],
     request: DefinitionRequest,

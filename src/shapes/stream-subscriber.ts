@@ -38,6 +38,10 @@ export class StreamSubscriber implements Subscriber {
     return this.#options.writer.takeBodies();
   }
 
+  get unfinished(): Promise<void> | undefined {
+    return this.#options.moves.unfinished;
+  }
+
   get wantsEveryCommit(): boolean {
     return this.#options.moves.isFollowing;
   }
@@ -47,6 +51,8 @@ export class StreamSubscriber implements Subscriber {
     const { moves, router, writer } = this.#options;
     const hasMoved = moves.committed(commitLsn, router.xid, router.op);
     if (hasAppended || hasMoved) writer.commit(commitLsn);
+    // What brings shapes up is a commit of its own, and may take some time.
+    moves.catchUp();
     return hasAppended || hasMoved;
   }
 

@@ -3,9 +3,10 @@
  * `ShapeDefiner` has checked. A subset leaves nothing behind: neither the log nor the core knows.
  *
  * Of a shape with subqueries it is read as often as it takes for its snapshot to lie where the log
- * has the same rows (`subqueries/pages.ts`). After `PATIENCE_MS` a client is told to come again.
- * For as long, a subset of more than one batch keeps its transaction open, with a lock on the table
- * that only a change of its definition waits for.
+ * has the same rows (`subqueries/subset-watches.ts`). `PATIENCE_MS` after the first attempt began,
+ * the log is no longer waited for and nothing is read again: a client is told to come again. While
+ * the log is waited for, a subset of more than one batch keeps its transaction open, with a lock on
+ * the table that only a change of its definition waits for.
  */
 
 import { InvalidParameter, LitzError } from "../lib/errors.ts";
@@ -15,7 +16,7 @@ import type { ShapeDefinition } from "../model/shape-definition.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { Subset, SubsetSnapshot } from "../model/subset.ts";
 import { PostgresError } from "../postgres/postgres-error.ts";
-import type { Pages, PageWatch } from "../subqueries/pages.ts";
+import type { SubsetWatch, SubsetWatches } from "../subqueries/subset-watches.ts";
 import type { BoundaryQueue } from "./boundary-queue.ts";
 
 /** Reads the rows; `postgres/subset-query.ts`. */
@@ -35,7 +36,7 @@ export interface SubsetSource {
 
 export interface SubsetsOptions {
   readonly source: SubsetSource;
-  readonly pages: Pages;
+  readonly watches: SubsetWatches;
   readonly boundaries: BoundaryQueue;
   readonly timers?: Timers;
 }
@@ -45,8 +46,10 @@ type Read = (placed?: (bounds: SnapshotBounds) => void) => Promise<SubsetSnapsho
 /** SQLSTATEs of class 22 are data exceptions (Postgres manual, appendix A). */
 const DATA_EXCEPTION = "22";
 /**
- * How long that may take; a client waits with its log for as long. Reading is not cut short by it
- * but has limits of its own (`postgres/subset-query.ts`): a page that is slow may well be shown.
+ * From the beginning of the first attempt until no boundary of the log is waited for any more; a
+ * client waits with its log for as long. A read that has begun is not cut short, neither the wait
+ * for its turn nor its query, which have limits of their own (`postgres/subset-query.ts`): what was
+ * read slowly may well lie where the log is by then.
  */
 const PATIENCE_MS = 5_000;
 /** Before a snapshot is taken again; doubled from time to time. */
@@ -110,12 +113,12 @@ export class Subsets {
     read: Read,
     late: Promise<never>,
   ): Promise<SubsetSnapshot | undefined> {
-    const { pages } = this.#options;
+    const { watches } = this.#options;
     const watch = await this.#watch(id, late);
     try {
       let shown: Promise<boolean> | undefined;
-      const page = await read((bounds) => {
-        shown = pages.shows(watch, bounds);
+      const snapshot = await read((bounds) => {
+        shown = watches.shows(watch, bounds);
         shown.catch(() => undefined);
       });
       let isShown: boolean | undefined;
@@ -123,22 +126,22 @@ export class Subsets {
         isShown = await Promise.race([shown, late]);
       } finally {
         // Its transaction ends, be that an error.
-        if (isShown !== true) page.pages.return().catch(() => undefined);
+        if (isShown !== true) snapshot.pages.return().catch(() => undefined);
       }
-      return isShown ? page : undefined;
+      return isShown ? snapshot : undefined;
     } finally {
-      pages.unwatch(watch);
+      watches.unwatch(watch);
     }
   }
 
-  async #watch(id: ShapeId, late: Promise<never>): Promise<PageWatch> {
-    const { boundaries, pages } = this.#options;
-    const watching = boundaries.run(() => pages.watch(id));
+  async #watch(id: ShapeId, late: Promise<never>): Promise<SubsetWatch> {
+    const { boundaries, watches } = this.#options;
+    const watching = boundaries.run(() => watches.watch(id));
     try {
       return await Promise.race([watching, late]);
     } catch (error) {
       // The boundary comes all the same, unless it is what has failed.
-      watching.then((watch) => pages.unwatch(watch)).catch(() => undefined);
+      watching.then((watch) => watches.unwatch(watch)).catch(() => undefined);
       throw error;
     }
   }

@@ -97,6 +97,10 @@ export class TemplateRegistry {
     return live;
   }
 
+  has(id: TemplateId): boolean {
+    return this.#templatesById.has(id);
+  }
+
   relationOf(oid: number): LiveRelation | undefined {
     return this.#relations.get(oid);
   }

@@ -8,6 +8,13 @@ import type { ShapeId, StorageKey } from "../model/ids.ts";
 import type { Lsn } from "../model/lsn.ts";
 
 const CAPACITY_MIN = 64;
+/** Shapes that are looked at together: 50 ns each, and 10 us where something has to be done. */
+const SLICE = 500;
+
+export interface UnplacedShape {
+  readonly id: ShapeId;
+  readonly key: StorageKey;
+}
 
 export class UnplacedShapes {
   #count = 0;
@@ -29,15 +36,23 @@ export class UnplacedShapes {
     this.#count += 1;
   }
 
-  /** Visits those whose snapshot lies beyond `confirmed`, and forgets all. */
-  takeBeyond(confirmed: Lsn, visit: (id: ShapeId, key: StorageKey) => void): void {
-    for (let index = 0; index < this.#count; index++) {
-      if (this.#lsns[index]! <= confirmed) continue;
-      visit(this.#ids[index]!, this.#keys[index] as StorageKey);
-    }
+  /**
+   * Those whose snapshot lies beyond `confirmed`, as many lists as there are slices to look at; and
+   * forgets all.
+   */
+  *takeBeyond(confirmed: Lsn): Generator<UnplacedShape[], void, void> {
+    const [ids, keys, lsns] = [this.#ids, this.#keys, this.#lsns];
     this.#count = 0;
     this.#ids = [];
     this.#resize(0);
+    for (let first = 0; first < ids.length; first += SLICE) {
+      const beyond: UnplacedShape[] = [];
+      for (let index = first; index < Math.min(first + SLICE, ids.length); index++) {
+        if (lsns[index]! <= confirmed) continue;
+        beyond.push({ id: ids[index]!, key: keys[index] as StorageKey });
+      }
+      yield beyond;
+    }
   }
 
   #resize(capacity: number): void {

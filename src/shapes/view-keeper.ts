@@ -13,8 +13,8 @@
  */
 
 import { LitzError, shuttingDown } from "../lib/errors.ts";
-import { encodeConstants } from "../model/constants-codec.ts";
 import { nextTurn } from "../lib/next-turn.ts";
+import { encodeConstants } from "../model/constants-codec.ts";
 import type { ShapeId } from "../model/ids.ts";
 import {
   routedConstants,
@@ -37,7 +37,7 @@ import { outOfMemory, SnapshotTooEarly } from "./creation-errors.ts";
 import type { ShapeRegistry } from "./registry.ts";
 import type { LiveTemplate, TemplateRegistry } from "./template-registry.ts";
 
-/** Counts the rows that give each value of subselects; `postgres/view-query.ts`. */
+/** Counts the rows that give each value of subqueries; `postgres/view-query.ts`. */
 export interface ViewSource {
   /**
    * @param definitions of one template.
@@ -119,7 +119,7 @@ export class ViewKeeper {
     return views;
   }
 
-  /** The view of one of a definition's subselects. Undefined: there is none. */
+  /** The view of one of a definition's subqueries. Undefined: there is none. */
   viewOf(dependency: Dependency, constants: Constants): ShapeId | undefined {
     return this.#find(innerDefinition(dependency, constants));
   }
@@ -362,8 +362,7 @@ export class ViewKeeper {
       try {
         const { bounds, seeds } = await source.read([definition], this.#stop.signal);
         seed = seeds[0]!;
-        let place: Mark | undefined;
-        await moves.whenReached(view, bounds, (mark) => (place = mark));
+        const place = await moves.whenReached(view, bounds);
         if (place !== undefined) {
           await this.#fill(view, seed, place);
           return;
@@ -381,14 +380,13 @@ export class ViewKeeper {
   }
 
   /**
-   * Gives the view its values, in slices: until it is ready nobody asks for them, and the stream
-   * goes on meanwhile, for what it brings is on the tape.
+   * Gives the view its values, some a turn, whatever is being read: until it is placed nobody asks
+   * for them, and what its table does meanwhile is on the tape.
    */
   async #fill(view: ShapeId, seed: ViewSeed, place: Mark): Promise<void> {
     const { boundaries, moves } = this.#options;
     const values = seed[Symbol.iterator]();
-    // At boundaries, where a trap of the core is taken for one.
-    while (!(await boundaries.run(() => this.#fillSome(view, values)))) {
+    while (!boundaries.runNow(() => this.#fillSome(view, values))) {
       await nextTurn();
       this.#stop.signal.throwIfAborted();
     }

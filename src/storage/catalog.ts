@@ -12,6 +12,7 @@
  */
 
 import { assert } from "../lib/assert.ts";
+import { nextTurn } from "../lib/next-turn.ts";
 import { maxLsn, type Lsn } from "../model/lsn.ts";
 import type { PartitionTree } from "../model/partition-tree.ts";
 import type { CatalogChange, CatalogShape } from "./catalog-change.ts";
@@ -24,8 +25,8 @@ import { encodeShapes, type EncodedShapes } from "./encoded-shapes.ts";
 import { StoreCorrupt } from "./errors.ts";
 import { decodePartitions, encodePartitions } from "./record.ts";
 
-/** Rows that are folded into one value: 10,000 take 1 ms. */
-const ROWS_PER_FOLD = 10_000;
+/** Rows that are folded into one value, and visited in one turn: with what visitors do, 5 ms. */
+const ROWS_PER_FOLD = 2_000;
 
 /** What a checkpoint has to write of the catalog, beside shapes. */
 export interface CatalogChanges {
@@ -178,19 +179,19 @@ export class Catalog {
   }
 
   /**
-   * Every shape in ascending order of keys. REQUIRES: no checkpoint is running, and this is the
-   * first time.
+   * Every shape in ascending order of keys, some in a turn of the event loop. REQUIRES: nothing is
+   * applied and no checkpoint runs meanwhile, and this is the first time.
    */
-  visitAll(visit: CatalogRowVisitor): void {
+  async visitAll(visit: CatalogRowVisitor): Promise<void> {
     assert(this.#frozen === undefined && !this.#areUsesKnown, "shapes are visited once");
-    this.#visitAll((key, hash, templateId, constants, snapshotLsn) => {
+    await this.#visitAll((key, hash, templateId, constants, snapshotLsn) => {
       this.#use(templateId);
       visit(key, hash, templateId, constants, snapshotLsn);
     });
     this.#areUsesKnown = true;
   }
 
-  #visitAll(visit: CatalogRowVisitor): void {
+  async #visitAll(visit: CatalogRowVisitor): Promise<void> {
     const changed = [...this.#changed.keys()].sort((a, b) => a - b);
     let next = 0;
     const visitChangedUpTo = (key: number): void => {
@@ -210,8 +211,12 @@ export class Catalog {
         visitChangedUpTo(key);
         if (!this.#changed.has(key)) visit(key, hash, templateId, constants, snapshotLsn);
       });
+      await nextTurn();
     }
-    visitChangedUpTo(Infinity);
+    while (next < changed.length) {
+      visitChangedUpTo(changed[Math.min(next + ROWS_PER_FOLD, changed.length) - 1]!);
+      await nextTurn();
+    }
   }
 
   /** Hands out what has changed; it stays visible here until `retire`. */

@@ -12,6 +12,7 @@ import type {
 } from "./checkpoint-worker.ts";
 import type { SqliteDatabase } from "./database.ts";
 import { openForWriting } from "./database.ts";
+import { StoreClosed } from "./errors.ts";
 import { runReclaim, type ReclaimJob, type ReclaimResult } from "./reclaim-job.ts";
 
 export interface CheckpointThread {
@@ -19,6 +20,7 @@ export interface CheckpointThread {
   write(job: CheckpointJob): Promise<CheckpointResult>;
   /** Gives the disk back bytes, behind the checkpoints ordered so far. One at a time. */
   reclaim(job: ReclaimJob): Promise<ReclaimResult>;
+  /** Returns when nothing is written any more; whoever waits for a job has been answered. */
   close(): Promise<void>;
 }
 
@@ -63,6 +65,7 @@ export class WorkerCheckpointThread implements CheckpointThread {
   }
 
   reclaim(job: ReclaimJob): Promise<ReclaimResult> {
+    if (this.#end !== undefined) return Promise.reject(this.#end);
     return new Promise((resolve, reject) => {
       this.#reclaiming = { resolve, reject };
       this.#order({ type: "reclaim", job });
@@ -72,7 +75,7 @@ export class WorkerCheckpointThread implements CheckpointThread {
   async close(): Promise<void> {
     const worker = this.#worker;
     const isDead = this.#end !== undefined;
-    this.#end ??= new Error("the checkpoint thread was closed");
+    this.#end ??= new StoreClosed();
     if (worker === undefined) return;
     if (!isDead) {
       await new Promise<void>((resolve) => {
@@ -124,16 +127,15 @@ export class WorkerCheckpointThread implements CheckpointThread {
   }
 
   #fail(error: Error): void {
-    if (this.#closed !== undefined) {
-      this.#closed();
-      return;
-    }
+    const isAwaited = this.#writing !== undefined || this.#reclaiming !== undefined;
+    // A thread that has failed, or was closed, ends a second time when it exits.
+    if (!isAwaited && this.#end === undefined) this.#failed(error);
     this.#end ??= error;
-    if (this.#writing === undefined && this.#reclaiming === undefined) this.#failed(error);
     this.#writing?.reject(error);
     this.#reclaiming?.reject(error);
     this.#writing = undefined;
     this.#reclaiming = undefined;
+    this.#closed?.();
   }
 
   /** An idle thread must not keep a process alive that forgot to close its store. */

@@ -106,6 +106,13 @@ export class Checkpoints {
     await this.#reclaiming;
   }
 
+  /** Returns when no file is touched any more. REQUIRES: the thread is closed. */
+  async idle(): Promise<void> {
+    this.#isClosing = true;
+    while (this.#running !== undefined) await this.#running.catch(() => undefined);
+    while (this.#reclaiming !== undefined) await this.#reclaiming.catch(() => undefined);
+  }
+
   async #start(): Promise<void> {
     const running = this.#run();
     this.#running = running;
@@ -121,13 +128,12 @@ export class Checkpoints {
   async #run(): Promise<void> {
     const { postings, lists, catalog, segments, voids, thread } = this.#sources;
     const position = this.#sources.position();
-    const { count, base, keys, seqs } = postings.freeze();
+    postings.freeze();
     const { members, shared } = lists.freeze();
     const changes = catalog.freeze();
     // All of one moment; what shapes have become since then does not show in what is frozen.
-    const frozen: Omit<CheckpointJob, "shapes"> = {
+    const frozen: Omit<CheckpointJob, "shapes" | "postings"> = {
       position,
-      postings: { own: { count, base, keys, seqs }, members, shared },
       templates: changes.templates,
       removedTemplates: changes.removedTemplates,
       partitions: changes.partitions,
@@ -142,8 +148,9 @@ export class Checkpoints {
       voids: voids.all.slice(),
     };
     this.#bytesSince = 0;
-    const shapes = await catalog.encodeFrozen();
-    const { deadSegments, runCount } = await thread.write({ ...frozen, shapes });
+    const [own, shapes] = [await postings.copyFrozen(), await catalog.encodeFrozen()];
+    const columns = { own, members, shared };
+    const { deadSegments, runCount } = await thread.write({ ...frozen, postings: columns, shapes });
     postings.retire();
     lists.retire();
     catalog.retire();

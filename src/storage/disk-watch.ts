@@ -20,7 +20,10 @@ export class DiskWatch {
 
   constructor({ directory, clock, timers }: DiskWatchOptions) {
     this.#bytes = new Refreshed({
-      ...{ clock, timers, intervalMs: INTERVAL_MS, patienceMs: PATIENCE_MS },
+      clock,
+      timers,
+      intervalMs: INTERVAL_MS,
+      patienceMs: PATIENCE_MS,
       read: () => diskUsage(directory),
     });
   }

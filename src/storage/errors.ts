@@ -1,4 +1,4 @@
-/** What can go wrong with a data directory. Codes are stable (ERRORS section of the README). */
+/** What can go wrong with a data directory. Codes are stable. */
 
 import { LitzError } from "../lib/errors.ts";
 

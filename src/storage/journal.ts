@@ -127,14 +127,7 @@ export class Journal {
   async #seal(): Promise<void> {
     const segment = this.#segment!;
     const { files } = this.#options;
-    const footer = encodeFooter(
-      segment.firstSeq,
-      segment.count,
-      segment.indexOffsets,
-      segment.indexSizes,
-      this.#lastCommitLsn,
-      this.#size,
-    );
+    const footer = encodeFooter(segment.firstSeq, segment.index, this.#lastCommitLsn, this.#size);
     await files.write(this.#descriptor, [footer], this.#size);
     await files.sync(this.#descriptor);
     await files.close(this.#descriptor);

@@ -9,7 +9,7 @@ import { compareLogOffsets, SNAPSHOT_END, type LogOffset } from "../model/log-of
 import type { Lsn } from "../model/lsn.ts";
 import { RECORD_HEADER_SIZE, recordLsn, recordOp } from "./record.ts";
 import type { Runs } from "./runs.ts";
-import type { RecordPlace } from "./segment.ts";
+import type { RecordPlace } from "./segment-index.ts";
 import type { SegmentList } from "./segment-list.ts";
 import type { SeqRanges } from "./seq-ranges.ts";
 import type { SharedLists } from "./shared-lists.ts";

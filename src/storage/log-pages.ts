@@ -8,7 +8,8 @@
  */
 
 import { nextTurn } from "../lib/next-turn.ts";
-import type { RecordPlace, Segment } from "./segment.ts";
+import type { RecordPlace } from "./segment-index.ts";
+import type { Segment } from "./segment.ts";
 import type { SegmentList } from "./segment-list.ts";
 import { RECORD_HEADER_SIZE, RecordKind, recordKind } from "./record.ts";
 import { SEPARATOR } from "./snapshot-source.ts";

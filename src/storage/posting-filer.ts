@@ -2,12 +2,13 @@
  * Files the postings of durable frames, and waits for a checkpoint where they do not fit: in the
  * posting buffer one for each shape, or one for all of them where the list is a shared one.
  *
- * A body's postings are filed together if they fit in a half at all; so that a checkpoint, which
- * freezes a half, need not remember how far into a list it got. A body with more shapes than that
- * is filed in parts, and after a crash at the wrong moment parts of it twice: whoever reads runs
- * takes ascending seqs only.
+ * A body's postings are filed together if they can be handed over at once; so that a checkpoint,
+ * which freezes a half, need not remember how far into a list it got. A body with more shapes is
+ * filed in parts, and after a crash at the wrong moment parts of it twice: whoever reads runs takes
+ * ascending seqs only.
  */
 
+import { nextTurn } from "../lib/next-turn.ts";
 import type { Seq } from "../model/ids.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { hashed } from "./key-lists.ts";
@@ -17,6 +18,8 @@ import type { PostingBuffer } from "./storage.ts";
 
 /** Words that are handed over at once; 256 KiB. */
 const GROUP_WORDS = 64 * 1024;
+/** Shapes for which something is filed in a turn of the event loop: 5 to 100 ns each. */
+const SHAPES_PER_TURN = 32 * 1024;
 
 /** A frame's postings: which shapes each record belongs to. */
 export interface FramePostings {
@@ -44,6 +47,7 @@ export class PostingFiler {
   #sharedEpoch = 0;
   #filedSeq: number;
   #pendingSeq: number;
+  #shapesInTurn = 0;
 
   constructor(
     postings: PostingBuffer,
@@ -81,8 +85,15 @@ export class PostingFiler {
         }
       }
       this.#pendingSeq = seq;
+      if (this.#shapesInTurn >= SHAPES_PER_TURN) await this.#nextTurn();
     }
     this.#flush();
+  }
+
+  async #nextTurn(): Promise<void> {
+    this.#flush();
+    this.#shapesInTurn = 0;
+    await nextTurn();
   }
 
   get #room(): number {
@@ -105,6 +116,7 @@ export class PostingFiler {
         const isRoom = 2 * slots.length + 1 <= this.#room;
         if (!lists.hasComeBefore(keys) || !isRoom) return false;
         shared = lists.add(keys, slots);
+        this.#shapesInTurn += slots.length;
       }
       this.#sharedOf.set(list, shared);
     }
@@ -144,6 +156,7 @@ export class PostingFiler {
       this.#add(seq, slots.subarray(start, start + size));
       start += size;
       this.#hand();
+      if (start < slots.length) await nextTurn();
     }
   }
 
@@ -154,6 +167,7 @@ export class PostingFiler {
     else this.#groups.set(slots, this.#used + 2);
     this.#used += 2 + slots.length;
     this.#usedPostings += slots.length;
+    this.#shapesInTurn += slots.length;
   }
 
   #flush(): void {

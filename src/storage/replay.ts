@@ -1,5 +1,6 @@
 /** Files the postings of the journal's tail again, which were in memory only. */
 
+import { partitionPoint } from "../lib/partition-point.ts";
 import type { LogSlot } from "../model/ids.ts";
 import { ByteReader, crc32, grownFloats, grownWords } from "./bytes.ts";
 import { readEncodedLists, readFrameLists, type FrameHeader, type FrameLists } from "./frame.ts";
@@ -27,14 +28,8 @@ export class RestoredSlots {
 
   /** Undefined: the shape is gone. */
   get(key: number): number | undefined {
-    let low = 0;
-    let high = this.#count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#keys[middle]! < key) low = middle + 1;
-      else high = middle;
-    }
-    return this.#keys[low] === key && low < this.#count ? this.#slots[low] : undefined;
+    const index = partitionPoint(this.#count, (at) => this.#keys[at]! < key);
+    return index < this.#count && this.#keys[index] === key ? this.#slots[index] : undefined;
   }
 }
 

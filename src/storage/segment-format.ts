@@ -9,7 +9,7 @@
  *     header   magic 8 B │ version u32 │ crc u32 │ directory uuid 16 B │ firstSeq u48 │
  *              previousSeq u48: the last seq before this segment │
  *              highestLsn u64: no record before this segment has a larger LSN │ zeros to 64 B
- *     index    per seq: offset u32, size u16 of the payload (65,535: look into the record)
+ *     index    `segment-index.ts`
  *     trailer  offset of the footer u32 │ magic u32
  *
  * An index entry has a fixed size, so finding a record in a sealed segment is one small read and
@@ -19,15 +19,12 @@
 import type { Lsn } from "../model/lsn.ts";
 import { crc32 } from "./bytes.ts";
 import { FRAME_HEADER_SIZE, FrameFlag, sealFrame } from "./frame.ts";
+import type { SegmentIndex } from "./segment-index.ts";
 
 export const FORMAT_VERSION = 4;
 
 export const SEGMENT_HEADER_SIZE = 64;
 const SEGMENT_MAGIC = Buffer.from("LITZSEG\n", "latin1");
-
-export const INDEX_ENTRY_SIZE = 6;
-/** The size in an index entry that stands for itself and everything above. */
-export const INDEX_SIZE_MAX = 0xffff;
 
 export const TRAILER_SIZE = 8;
 /** "LTZE" */
@@ -69,28 +66,16 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | undefined {
 /** The footer frame over an index in memory. */
 export function encodeFooter(
   firstSeq: number,
-  count: number,
-  offsets: Uint32Array,
-  sizes: Uint32Array,
+  index: SegmentIndex,
   lastCommitLsn: Lsn,
   footerOffset: number,
 ): Buffer {
-  const size = FRAME_HEADER_SIZE + count * INDEX_ENTRY_SIZE + TRAILER_SIZE;
+  const { bytes, count } = index;
+  const size = FRAME_HEADER_SIZE + bytes.length + TRAILER_SIZE;
   const frame = Buffer.allocUnsafe(size);
-  let at = FRAME_HEADER_SIZE;
-  for (let index = 0; index < count; index++) {
-    const offset = offsets[index]!;
-    const indexed = Math.min(sizes[index]!, INDEX_SIZE_MAX);
-    // Byte by byte: a segment may have half a million, for which the buffer's methods take 30 ms.
-    frame[at++] = offset;
-    frame[at++] = offset >>> 8;
-    frame[at++] = offset >>> 16;
-    frame[at++] = offset >>> 24;
-    frame[at++] = indexed;
-    frame[at++] = indexed >>> 8;
-  }
-  frame.writeUInt32LE(footerOffset, at);
-  frame.writeUInt32LE(TRAILER_MAGIC, at + 4);
+  bytes.copy(frame, FRAME_HEADER_SIZE);
+  frame.writeUInt32LE(footerOffset, size - TRAILER_SIZE);
+  frame.writeUInt32LE(TRAILER_MAGIC, size - TRAILER_SIZE + 4);
   sealFrame(frame, {
     size,
     flags: FrameFlag.footer,

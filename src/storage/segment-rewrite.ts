@@ -37,6 +37,7 @@ import {
   SEGMENT_HEADER_SIZE,
   TRAILER_SIZE,
 } from "./segment-format.ts";
+import { SegmentIndex } from "./segment-index.ts";
 
 /** What is left of a segment, in the file beside it that `rewrittenPath` names. */
 export interface RewrittenSegment {
@@ -151,8 +152,8 @@ class SegmentWriter {
   readonly #descriptor: number;
   readonly #builder = new FrameBuilder();
   #firstSeq = 0;
-  #offsets = new Uint32Array(0);
-  #sizes = new Uint32Array(0);
+  #count = 0;
+  readonly #index = new SegmentIndex();
   /** Journal frames know the slots of keys; these are of nobody any more. */
   #slots = new Uint32Array(0);
   size: number;
@@ -166,8 +167,7 @@ class SegmentWriter {
 
   begin(firstSeq: number, count: number): void {
     this.#firstSeq = firstSeq;
-    this.#offsets = new Uint32Array(count);
-    this.#sizes = new Uint32Array(count);
+    this.#count = count;
   }
 
   /** @param keys of a body's shapes; undefined for a snapshot. */
@@ -186,16 +186,14 @@ class SegmentWriter {
       if (this.#slots.length < keys.length) this.#slots = new Uint32Array(2 * keys.length);
       builder.addChange(lsn, op, payload, keys, this.#slots, keys.length, kind);
     }
-    this.#sizes[seq - this.#firstSeq] = payload.length;
   }
 
   finish(lastCommitLsn: Lsn): RewrittenSegment {
     if (this.#builder.count > 0) this.#flush();
     const footerOffset = this.size;
-    const [firstSeq, count] = [this.#firstSeq, this.#offsets.length];
-    this.#write(
-      encodeFooter(firstSeq, count, this.#offsets, this.#sizes, lastCommitLsn, footerOffset),
-    );
+    const [firstSeq, count, index] = [this.#firstSeq, this.#count, this.#index];
+    if (index.count < count) index.extend(count);
+    this.#write(encodeFooter(firstSeq, index, lastCommitLsn, footerOffset));
     fs.fsyncSync(this.#descriptor);
     return { firstSeq, count, footerOffset };
   }
@@ -210,7 +208,8 @@ class SegmentWriter {
     for (let index = 0; index < builder.count; index++) {
       const offset = builder.offsetOf(index);
       if (recordKind(frame, offset) === RecordKind.dead) continue;
-      this.#offsets[builder.firstSeq + index - this.#firstSeq] = this.size + offset;
+      const seq = builder.firstSeq + index;
+      this.#index.set(seq - this.#firstSeq, this.size + offset, recordSize(frame, offset));
     }
     this.#write(frame);
     builder.clear(FRAME_BYTES);

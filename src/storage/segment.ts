@@ -12,21 +12,19 @@
 import * as fs from "node:fs";
 import type { Lsn } from "../model/lsn.ts";
 import { assert } from "../lib/assert.ts";
-import { grownWords } from "./bytes.ts";
 import { StoreCorrupt } from "./errors.ts";
 import { FRAME_HEADER_SIZE } from "./frame.ts";
 import { RECORD_HEADER_SIZE, recordSize } from "./record.ts";
-import { INDEX_ENTRY_SIZE, INDEX_SIZE_MAX } from "./segment-format.ts";
+import {
+  INDEX_ENTRY_SIZE,
+  INDEX_SIZE_MAX,
+  readIndexEntry,
+  SegmentIndex,
+  type RecordPlace,
+} from "./segment-index.ts";
 
 /** Entries of a window: 16 KiB, one read. */
 const WINDOW_ENTRIES = 2730;
-
-/** A place in a segment. Mutable: a reader keeps one and has it filled again and again. */
-export interface RecordPlace {
-  offset: number;
-  /** Bytes of the payload. */
-  size: number;
-}
 
 export class Segment {
   readonly path: string;
@@ -35,9 +33,7 @@ export class Segment {
   readonly highestLsn: Lsn;
 
   #count = 0;
-  #offsets: Uint32Array = new Uint32Array(0);
-  #sizes: Uint32Array = new Uint32Array(0);
-
+  #index = new SegmentIndex();
   #footerOffset: number | undefined;
   #window: Buffer | undefined;
   #windowFirst = 0;
@@ -70,66 +66,51 @@ export class Segment {
   get isDropped(): boolean {
     return this.#isDropped;
   }
-  get indexOffsets(): Uint32Array {
-    return this.#offsets;
+  /** REQUIRES: not sealed. */
+  get index(): SegmentIndex {
+    return this.#index;
   }
-  get indexSizes(): Uint32Array {
-    return this.#sizes;
-  }
-  /** Bytes of heap that the index takes. */
+  /** Bytes of memory that the index takes. */
   get indexBytes(): number {
-    return this.#offsets.byteLength + this.#sizes.byteLength + (this.#window?.length ?? 0);
+    return this.#index.memoryBytes + (this.#window?.length ?? 0);
   }
 
-  /** Adds records to the index of a segment that grows; seqs that are left out are void. */
+  /** Adds a record to the index of a segment that grows; seqs that are left out are void. */
   addToIndex(seq: number, offset: number, size: number): void {
-    const index = seq - this.firstSeq;
-    assert(index >= this.#count, "seqs ascend in a segment");
-    if (index >= this.#offsets.length) {
-      this.#offsets = grownWords(this.#offsets, Math.max(1024, index + 1));
-      this.#sizes = grownWords(this.#sizes, Math.max(1024, index + 1));
-    }
-    this.#offsets[index] = offset;
-    this.#sizes[index] = size;
-    this.#count = index + 1;
+    this.#index.set(seq - this.firstSeq, offset, size);
+    this.#count = this.#index.count;
   }
 
   /** Begins the index anew, in memory: recovery is about to read the records. */
   reopenIndex(): void {
     this.#footerOffset = undefined;
+    this.#index = new SegmentIndex();
     this.#count = 0;
   }
 
   /** Forgets the records behind `lastSeq`. REQUIRES: not sealed. */
   truncateIndex(lastSeq: number): void {
-    this.#count = Math.max(0, Math.min(this.#count, lastSeq - this.firstSeq + 1));
+    this.#index.truncate(Math.max(0, lastSeq - this.firstSeq + 1));
+    this.#count = this.#index.count;
   }
 
   /** The index is in the file from now on. */
   markSealed(footerOffset: number, count: number): void {
     this.#footerOffset = footerOffset;
     this.#count = count;
-    this.#offsets = new Uint32Array(0);
-    this.#sizes = new Uint32Array(0);
+    this.#index = new SegmentIndex();
   }
 
   /** Finds the record of `seq`. */
   locate(seq: number, place: RecordPlace): void {
     const index = seq - this.firstSeq;
     assert(index >= 0 && index < this.#count, "the seq lies in this segment");
-    if (this.#footerOffset === undefined) {
-      place.offset = this.#offsets[index]!;
-      place.size = this.#sizes[index]!;
-    } else {
-      const window = this.#windowOver(index);
-      const at = (index - this.#windowFirst) * INDEX_ENTRY_SIZE;
-      place.offset = window.readUInt32LE(at);
-      place.size = window.readUInt16LE(at + 4);
-      if (place.size === INDEX_SIZE_MAX) {
-        const header = Buffer.allocUnsafe(RECORD_HEADER_SIZE);
-        this.readNow(header, place.offset, RECORD_HEADER_SIZE);
-        place.size = recordSize(header, 0);
-      }
+    if (this.isSealed) readIndexEntry(this.#windowOver(index), index - this.#windowFirst, place);
+    else this.#index.get(index, place);
+    if (place.size === INDEX_SIZE_MAX) {
+      const header = Buffer.allocUnsafe(RECORD_HEADER_SIZE);
+      this.readNow(header, place.offset, RECORD_HEADER_SIZE);
+      place.size = recordSize(header, 0);
     }
     if (place.offset === 0) throw new StoreCorrupt(`${this.path} has no record ${seq}`);
   }

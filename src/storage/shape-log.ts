@@ -14,7 +14,7 @@ import type { StoredSnapshot } from "./catalog-change.ts";
 import { ShapeGone } from "./errors.ts";
 import type { LogIndex } from "./log-index.ts";
 import { buildPage, logPages, type LogEntries } from "./log-pages.ts";
-import type { RecordPlace } from "./segment.ts";
+import type { RecordPlace } from "./segment-index.ts";
 import type { SegmentList } from "./segment-list.ts";
 import { snapshotPages } from "./snapshot-pages.ts";
 import type { SnapshotProgress } from "./snapshot-progress.ts";

@@ -12,7 +12,7 @@ import * as fs from "node:fs";
 import type { StoredSnapshot } from "./catalog-change.ts";
 import { INLINE_ROWS_OFFSET } from "./catalog-record.ts";
 import { ShapeGone, StoreCorrupt } from "./errors.ts";
-import type { RecordPlace } from "./segment.ts";
+import type { RecordPlace } from "./segment-index.ts";
 import { readAt } from "./segment.ts";
 import type { SegmentList } from "./segment-list.ts";
 

@@ -274,12 +274,15 @@ export interface PostingBuffer {
   /** The slot's buffered seqs greater than `after`, ascending. Allocates the result. */
   seqsAfter(slot: LogSlot, after: number): Float64Array;
 
+  /** Freezes the active half: what is filed from now on goes to the other. REQUIRES: none is. */
+  freeze(): void;
+
   /**
-   * Freezes the active half and returns its postings for the checkpoint as (key, seq) pairs in
-   * order of filing; those of shapes removed meanwhile are left out.
-   * REQUIRES: not `hasFrozen`.
+   * The postings of the frozen half for the checkpoint, as (key, seq) pairs in order of filing,
+   * copied some in a turn of the event loop; those of shapes removed meanwhile are left out.
+   * REQUIRES: once for each `freeze`.
    */
-  freeze(): FrozenPostings;
+  copyFrozen(): Promise<FrozenPostings>;
 
   /** Forgets the frozen half: its postings are in a run by now. */
   retire(): void;

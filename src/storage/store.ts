@@ -11,6 +11,7 @@ import { assert } from "../lib/assert.ts";
 import { TransientMap } from "../lib/transient-map.ts";
 import type { LogSlot, Seq, StorageKey } from "../model/ids.ts";
 import { STORAGE_KEY_MAX } from "../model/ids.ts";
+import { nextTurn } from "../lib/next-turn.ts";
 import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
 import type { PartitionTree } from "../model/partition-tree.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
@@ -43,6 +44,8 @@ import type {
 } from "./storage.ts";
 
 const NO_BYTES = new Uint8Array(0);
+/** Of shapes, that are applied at once: 1 us each, or 6 where the row of a removed one is read. */
+const CHANGES_PER_TURN = 500;
 
 /** What `/admin/memory` shows of storage. */
 export interface StoreStatistics {
@@ -83,7 +86,7 @@ export class Store implements ShapeStore {
   #isClosed = false;
 
   /** What frames of a transaction that has not ended yet will do. */
-  #changes: CatalogChange[] = [];
+  #changes: { readonly change: CatalogChange }[] = [];
   readonly #grown = new GrownSlots();
 
   constructor({ recovered, ...directory }: OpenedDirectory) {
@@ -173,10 +176,10 @@ export class Store implements ShapeStore {
     const recovered = this.#recovered;
     assert(recovered !== undefined, "a store is restored once");
     this.#recovered = undefined;
-    for (const { change } of recovered.changes) this.#catalog.apply(change);
+    await this.#applyInTurns(recovered.changes);
     const slots = new RestoredSlots();
     const incomplete: number[] = [];
-    this.#catalog.visitAll((key, hash, templateId, constants, snapshotLsn) => {
+    await this.#catalog.visitAll((key, hash, templateId, constants, snapshotLsn) => {
       if (snapshotLsn === undefined) {
         incomplete.push(key);
         return;
@@ -391,6 +394,7 @@ export class Store implements ShapeStore {
       this.#commits.throwIfFailed();
     } finally {
       await this.#thread.close();
+      await this.#checkpoints.idle();
       this.#directory.close();
     }
   }
@@ -428,11 +432,19 @@ export class Store implements ShapeStore {
       keysOf: (list) => frame.lists.keysOf(list),
       slotsOf: (list) => frame.lists.slotsOf(list),
     });
-    for (const { change } of frame.catalogChanges) this.#changes.push(change);
+    for (const { change } of frame.catalogChanges) this.#changes.push({ change });
     this.#grown.add(frame.lists.allSlots);
     if (!frame.isCommitted) return;
-    for (const change of this.#changes) this.#catalog.apply(change);
+    await this.#applyInTurns(this.#changes);
     this.#changes = [];
+  }
+
+  /** What may be much at once, as others wait for their turn. The changes are durable. */
+  async #applyInTurns(changes: readonly { readonly change: CatalogChange }[]): Promise<void> {
+    for (const [index, { change }] of changes.entries()) {
+      this.#catalog.apply(change);
+      if (index % CHANGES_PER_TURN === CHANGES_PER_TURN - 1) await nextTurn();
+    }
   }
 
   #announce(position: Lsn): void {

@@ -14,7 +14,7 @@ export class Appointments {
   #appointments: Appointment[] = [];
 
   /** Resolves with what `act` returns. */
-  when<Result>(lsn: Lsn, act: () => Result): Promise<Result> {
+  when<Result>(lsn: Lsn, act: () => Result | Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       const keep = () => {
         try {

@@ -14,17 +14,16 @@ import type { Pattern } from "./shape-moves.ts";
 
 export type MoveEvent = "move-in" | "move-out";
 
-/** So that no body comes near the most that a log takes. */
-const PATTERNS_PER_EVENT = 10_000;
+/** Some 5 ms, and far from the most that a body of a log may have. */
+const PATTERNS_PER_EVENT = 2_000;
 
-/** One event, or several if there are very many patterns. */
-export function moveEvents(
+/** One event, or several if there are very many patterns; each is made when it is asked for. */
+export function* moveEvents(
   event: MoveEvent,
   table: Table,
   patterns: readonly Pattern[],
   xids: readonly number[],
-): readonly Buffer[] {
-  const bodies: Buffer[] = [];
+): Generator<Buffer, void, void> {
   for (let first = 0; first < patterns.length; first += PATTERNS_PER_EVENT) {
     const list = patterns.slice(first, first + PATTERNS_PER_EVENT).map(({ literal, ...rest }) => {
       const { columns } = rest.membership;
@@ -37,11 +36,7 @@ export function moveEvents(
       return `{"pos":${literal},"value":"${HASH_OPEN}${escaped}${HASH_CLOSE}"}`;
     });
     const txids = `[${xids.join(",")}]`;
-    bodies.push(
-      Buffer.from(
-        `{"headers":{"event":"${event}","patterns":[${list.join(",")}],"txids":${txids}}}`,
-      ),
-    );
+    const headers = `{"event":"${event}","patterns":[${list.join(",")}],"txids":${txids}}`;
+    yield Buffer.from(`{"headers":${headers}}`);
   }
-  return bodies;
 }

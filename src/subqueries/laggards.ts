@@ -31,6 +31,14 @@ export interface LaggardsOptions {
   readonly start: Lsn;
 }
 
+/** Who is told of gates. */
+export interface GateWatcher {
+  /** A shape has fallen behind. */
+  fellBehind(gate: Gate): void;
+  /** It is behind no more. */
+  released(gate: Gate): void;
+}
+
 export class Laggards {
   readonly gates = new Gates();
   readonly holds = new Holds();
@@ -40,13 +48,12 @@ export class Laggards {
   lastCommit: TapedCommit;
   /** In front of it, commits do not say where views were: they were restored behind it. */
   restoredAt: Mark = 0;
-  /** Told that a shape falls behind, and that it is behind no more. */
-  onBehind: (gate: Gate) => void = () => undefined;
-  onReleased: (gate: Gate) => void = () => undefined;
   readonly #options: LaggardsOptions;
+  readonly #watcher: GateWatcher;
 
-  constructor(options: LaggardsOptions, position: ViewPosition) {
+  constructor(options: LaggardsOptions, position: ViewPosition, watcher: GateWatcher) {
     this.#options = options;
+    this.#watcher = watcher;
     const { router } = options;
     this.tape = new Tape((relation, isTaped) => router.setTaped(relation, isTaped));
     this.lastCommit = { lsn: maxLsn(options.start, LSN_FIRST), xid: 0, position, nextOp: 0 };
@@ -76,7 +83,7 @@ export class Laggards {
     });
     this.gates.add(gate);
     router.setGated(id, true);
-    this.onBehind(gate);
+    this.#watcher.fellBehind(gate);
     return gate;
   }
 
@@ -86,7 +93,7 @@ export class Laggards {
     if (gate.held !== undefined) this.holds.loosen(gate.held);
     if (this.#options.router.isRouted(gate.id)) this.#options.router.setGated(gate.id, false);
     this.tape.release(gate.relation);
-    this.onReleased(gate);
+    this.#watcher.released(gate);
   }
 
   /** Commits are on the tape from this boundary on, whether a shape is behind or not. */
@@ -105,11 +112,10 @@ export class Laggards {
     return this.gates.get(gate.id) === gate;
   }
 
-  /** Whether the shape's views are where Postgres is, and have not changed since. */
-  isUpToDate(gate: Gate): boolean {
-    const { id, position } = gate;
+  /** Whether the shape's views are where Postgres is, and have not changed since `position`. */
+  isUpToDate(gate: Gate, position: ViewPosition): boolean {
     if (this.gates.isAboveLaggard(gate)) return false;
-    return this.viewsOf(id).every((view) => !this.transitions.hasChanged(view, position));
+    return this.viewsOf(gate.id).every((view) => !this.transitions.hasChanged(view, position));
   }
 
   /**

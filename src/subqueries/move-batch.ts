@@ -10,7 +10,7 @@ import type { Constants } from "../model/shape-definition.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
 import type { ViewPosition } from "../model/view.ts";
 import type { FetchedRow } from "../postgres/move-query.ts";
-import { EventGroups } from "./event-groups.ts";
+import type { EventGroups } from "./event-groups.ts";
 import type { Gate } from "./gates.ts";
 import { isView, type MovingTemplate } from "./moving-template.ts";
 import type { ShapeMoves } from "./shape-moves.ts";
@@ -21,12 +21,13 @@ const RETRY_DELAYS_MS = [0, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 
 export interface BatchParts {
   readonly template: MovingTemplate;
-  readonly gates: readonly Gate[];
+  /** How each of its shapes moves; the same object for shapes to which the same happens. */
+  readonly moves: readonly (readonly [Gate, ShapeMoves])[];
+  /** Whose these objects are. */
+  readonly groups: EventGroups;
   /** Where the views are, and the last commit: its shapes will be there. */
   readonly until: ViewPosition;
   readonly untilLsn: Lsn;
-  /** How a shape moves; the same object for shapes to which the same happens. */
-  readonly moves: (gate: Gate, groups: EventGroups) => ShapeMoves;
   readonly constantsOf: (id: ShapeId) => Constants;
 }
 
@@ -38,9 +39,11 @@ export class MoveBatch {
   /** Of the last commit by then. */
   readonly untilLsn: Lsn;
   /** Shapes to which the same happens. */
-  readonly groups = new EventGroups();
+  readonly groups: EventGroups;
   /** Shapes that cannot be kept. */
   readonly inexpressible: ShapeId[] = [];
+  /** Why its rows cannot be read. */
+  failure: string | undefined;
   /** Transactions that caused it. */
   readonly xids: readonly number[];
   readonly #wanted = new WantedRows();
@@ -55,18 +58,18 @@ export class MoveBatch {
   #rows: readonly FetchedRow[] = [];
   #isRead = false;
 
-  constructor({ template, gates, until, untilLsn, moves: movesOf, constantsOf }: BatchParts) {
+  constructor({ template, moves: all, groups, until, untilLsn, constantsOf }: BatchParts) {
     this.template = template;
-    this.gates = gates;
-    this.#presentCount = gates.length;
+    this.gates = all.map(([gate]) => gate);
+    this.groups = groups;
+    this.#presentCount = all.length;
     this.until = until;
     this.untilLsn = untilLsn;
     const xids = new Set<number>();
     const seen = new Set<ShapeMoves>();
-    for (const gate of gates) {
+    for (const [gate, moves] of all) {
       gate.isInBatch = true;
       this.#byShape.set(gate.id, gate);
-      const moves = movesOf(gate, this.groups);
       this.groups.add(template, moves, gate.id);
       if (moves.isInexpressible) this.inexpressible.push(gate.id);
       if (seen.has(moves)) continue;
@@ -77,7 +80,7 @@ export class MoveBatch {
       if (isView(template)) this.#wanted.add(moves.outs);
     }
     this.xids = [...xids];
-    this.#constants = narrowing(gates, ({ id }) => constantsOf(id));
+    this.#constants = narrowing(this.gates, ({ id }) => constantsOf(id));
   }
 
   get needsRows(): boolean {
@@ -102,9 +105,13 @@ export class MoveBatch {
     return this.#byShape.get(id);
   }
 
-  /** One of its shapes is gone. Returns whether that was the last. */
-  leave(): boolean {
+  /** One of its shapes is gone. */
+  leave(): void {
     this.#presentCount -= 1;
+  }
+
+  /** Whether all of them are. */
+  get isLeft(): boolean {
     return this.#presentCount === 0;
   }
 

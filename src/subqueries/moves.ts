@@ -40,28 +40,25 @@
  */
 
 import { shuttingDown } from "../lib/errors.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { ShapeId } from "../model/ids.ts";
 import { LSN_ZERO, maxLsn, type Lsn } from "../model/lsn.ts";
 import type { SnapshotBounds } from "../model/snapshot-bounds.ts";
-import { previousViewPosition, type ViewPosition } from "../model/view.ts";
 import type { BehindSince } from "../storage/storage.ts";
 import { Appointments } from "./appointments.ts";
-import { Batches, INEXPRESSIBLE } from "./batches.ts";
-import { EventGroups } from "./event-groups.ts";
-import { moveEvents } from "./events.ts";
+import { Batches } from "./batches.ts";
 import type { Gate } from "./gates.ts";
 import { Laggards, type LaggardsOptions } from "./laggards.ts";
 import { MoveLimiter, type MoveLimits } from "./move-limits.ts";
-import { isView, type MovingTemplate } from "./moving-template.ts";
-import { Pages } from "./pages.ts";
+import { SubsetWatches } from "./subset-watches.ts";
 import { Replayer } from "./replayer.ts";
-import { Restoration, type SeededView } from "./restoration.ts";
-import { movesOf, type ShapeMoves } from "./shape-moves.ts";
+import { Restoration, type RestorationOutcome, type SeededView } from "./restoration.ts";
+import { SlicedWork, type Steps } from "./sliced-work.ts";
 import { placeOf } from "./snapshot-place.ts";
 import { Splice } from "./splice.ts";
 import type { Mark } from "./tape.ts";
-import { netOfStep, type NetTransition } from "./transition-log.ts";
+import { TransitionSpread } from "./transition-spread.ts";
 import { reasonOf, type ViewFailure } from "./view-failures.ts";
 import { ViewSteps, type Step } from "./view-steps.ts";
 import type { MoveQuery } from "./wanted-rows.ts";
@@ -71,6 +68,9 @@ export interface MovesOptions extends LaggardsOptions {
   /** The shape cannot be kept. The rest of a transaction being read does not reach it any more. */
   readonly remove: (id: ShapeId, why: string) => void;
   readonly limits: MoveLimits;
+  readonly clock: Clock;
+  /** See `SlicedWork`. */
+  readonly sliceMicroseconds: number;
   /** Asks Postgres how far the stream has got, so that an idle one does not hold a batch up. */
   readonly askProgress: () => void;
   /** A gate has gone, which held back what is confirmed. */
@@ -79,11 +79,13 @@ export interface MovesOptions extends LaggardsOptions {
 }
 
 export class Moves {
-  readonly pages: Pages;
+  readonly watches: SubsetWatches;
   readonly #options: MovesOptions;
   readonly #steps: ViewSteps;
   readonly #laggards: Laggards;
   readonly #limiter: MoveLimiter;
+  readonly #spread: TransitionSpread;
+  readonly #work: SlicedWork;
   readonly #replayer: Replayer;
   readonly #splice: Splice;
   readonly #batches: Batches;
@@ -97,23 +99,29 @@ export class Moves {
 
   constructor(options: MovesOptions) {
     this.#options = options;
-    const { limits, log, router, views } = options;
+    const { limits, log, views } = options;
     this.#steps = new ViewSteps(views, limits.tapeBytesMax);
-    const laggards = new Laggards(options, this.#steps.position);
+    const laggards = new Laggards(options, this.#steps.position, {
+      fellBehind: (gate) => this.watches.fellBehind(gate),
+      released: (gate) => this.watches.released(gate),
+    });
     this.#laggards = laggards;
     this.#limiter = new MoveLimiter({ ...options, laggards });
+    this.#spread = new TransitionSpread({ ...options, laggards });
     this.#start = laggards.lastCommit.lsn;
-    this.#replayer = new Replayer(router, laggards.tape, this.#steps, log);
+    const { tape } = laggards;
+    this.#work = new SlicedWork({ ...options, relieved: () => log.relieved() });
+    this.#replayer = new Replayer({ ...options, tape, steps: this.#steps });
     const isCurrent = (gate: Gate) => laggards.isCurrent(gate);
-    this.#splice = new Splice({ replayer: this.#replayer, tape: laggards.tape, log, isCurrent });
-    this.pages = new Pages({
+    this.#splice = new Splice({ replayer: this.#replayer, tape, log, isCurrent });
+    this.watches = new SubsetWatches({
       ...{ ...options, laggards, appointments: this.#appointments },
       position: () => this.#steps.position,
     });
     this.#batches = new Batches({
       ...{ ...options, laggards, splice: this.#splice, rowBytesMax: limits.rowBytesMax },
       position: () => this.#steps.position,
-      spliced: (gate, until, place) => this.pages.spliced(gate, until, place),
+      spliced: (gate, until, place) => this.watches.spliced(gate, until, place),
       step: (xids) => this.#stepBetween(xids),
       settled: () => {
         this.#commit();
@@ -122,7 +130,7 @@ export class Moves {
     });
   }
 
-  /** Whether every commit has to be told: a shape is behind, or a page is taken. */
+  /** Whether every commit has to be told: a shape is behind, or a subset is read. */
   get isFollowing(): boolean {
     return this.#laggards.tape.isRunning;
   }
@@ -174,10 +182,14 @@ export class Moves {
     if (lsn <= laggards.lastCommit.lsn) return false;
     const step = this.#step([xid], false);
     laggards.commit({ lsn, xid, position: this.#steps.position, nextOp });
-    const hasAppended = step !== undefined && this.#spread(step, [xid]);
+    const hasAppended = step !== undefined && this.#spread.tell(step, [xid]);
     this.#limiter.enforce();
-    this.#batches.start();
     return hasAppended;
+  }
+
+  /** Brings up whom the transaction has left behind, once it is committed to storage. */
+  catchUp(): void {
+    if (this.#laggards.gates.count > 0) this.#work.do(this.#batches.start());
   }
 
   /** The transaction being read will be sent again. */
@@ -188,10 +200,26 @@ export class Moves {
 
   /** No transaction is being read, and every one that committed up to here has been seen. */
   progressed(received: Lsn): void {
-    this.#batches.reached(received);
+    this.#work.do(this.#progress(received));
+  }
+
+  *#progress(received: Lsn): Steps {
+    yield* this.#batches.reached(received);
     this.#appointments.reached(received);
     const { log, onReleased } = this.#options;
     this.#laggards.holds.seal(() => log.flushed(), onReleased);
+  }
+
+  /**
+   * What was begun at the last boundary and has to be done before anything else is; see
+   * `SlicedWork`.
+   */
+  get unfinished(): Promise<void> | undefined {
+    return this.#work.unfinished;
+  }
+
+  get isBusy(): boolean {
+    return this.unfinished !== undefined;
   }
 
   // --- Shapes that come and go -------------------------------------------------------------------
@@ -238,37 +266,59 @@ export class Moves {
   }
 
   /**
-   * Calls `act` with the place of a snapshot as soon as the stream has got there, at a boundary.
-   * Resolves with false if there is no clear place, or the stream does not get there: the snapshot
-   * has to be taken again. Whoever waits holds a connection that the stream may be waiting for.
+   * Resolves with the place of a view's snapshot as soon as the stream has got there. Undefined:
+   * there is no clear place, or the stream does not get there: the snapshot has to be taken again.
    */
-  async whenReached(
-    id: ShapeId,
-    bounds: SnapshotBounds,
-    act: (mark: Mark) => void,
-  ): Promise<boolean> {
-    let isOver = false;
-    const reached = this.#appointments.when(bounds.lsn, () => {
-      const mark = isOver ? undefined : this.#placeOf(id, bounds);
-      if (mark !== undefined) act(mark);
-      return mark !== undefined;
+  whenReached(view: ShapeId, bounds: SnapshotBounds): Promise<Mark | undefined> {
+    const placeOf = () => this.#placeOf(view, bounds);
+    return this.#whenReached(bounds.lsn, function* () {
+      yield;
+      return placeOf();
     });
-    this.#options.askProgress();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => {
-        isOver = true;
-        resolve(false);
-      }, REACHING_MS_MAX);
-    });
-    return Promise.race([reached, late]).finally(() => clearTimeout(timer));
   }
 
   /**
-   * The shape's rows, or a view's values, are those of this place: it gets what follows. The stream
-   * may be beyond it: the shape has been behind since before the place. REQUIRES: a boundary.
+   * Places a shape as soon as the stream has got to where its snapshot lies. Resolves with whether
+   * it has a place; otherwise as `whenReached`.
    */
-  place(id: ShapeId, mark: Mark): void {
+  async placeWhenReached(id: ShapeId, bounds: SnapshotBounds): Promise<boolean> {
+    const isPlaced = await this.#whenReached(bounds.lsn, () => this.#placeAt(id, bounds));
+    return isPlaced === true;
+  }
+
+  /** Whoever waits holds a connection that the stream may be waiting for: not for ever. */
+  #whenReached<Result>(lsn: Lsn, act: () => Steps<Result>): Promise<Result | undefined> {
+    return new Promise((resolve, reject) => {
+      let isLate = false;
+      const timer = setTimeout(() => {
+        isLate = true;
+        resolve(undefined);
+      }, REACHING_MS_MAX);
+      const begin = function* (): Steps<Result | undefined> {
+        clearTimeout(timer);
+        return isLate ? undefined : yield* act();
+      };
+      const reached = this.#appointments.when(lsn, () => this.#work.run(begin()));
+      reached.then(resolve, reject).finally(() => clearTimeout(timer));
+      this.#options.askProgress();
+    });
+  }
+
+  *#placeAt(id: ShapeId, bounds: SnapshotBounds): Steps<boolean> {
+    const mark = this.#placeOf(id, bounds);
+    if (mark !== undefined) yield* this.#place(id, mark);
+    return mark !== undefined;
+  }
+
+  /**
+   * The shape's snapshot lies at this place. The stream may be beyond it: the shape has been behind
+   * since before. Resolves when it has what followed. REQUIRES: a boundary.
+   */
+  place(id: ShapeId, mark: Mark): Promise<void> {
+    return this.#work.run(this.#place(id, mark));
+  }
+
+  *#place(id: ShapeId, mark: Mark): Steps {
     const laggards = this.#laggards;
     const gate = laggards.gates.get(id);
     if (gate === undefined) return;
@@ -277,7 +327,7 @@ export class Moves {
     gate.position = position;
     gate.state = "moving";
     laggards.hold(gate, lsn);
-    if (laggards.isUpToDate(gate)) this.#catchUp(gate);
+    if (laggards.isUpToDate(gate, position)) yield* this.#playRest(gate);
     else laggards.record([gate], { since: lsn, position: lsn });
     this.#commit();
     this.#settle();
@@ -293,17 +343,20 @@ export class Moves {
     const restoration = this.#restorationOf();
     let lsn = seeds.reduce((highest, { bounds }) => maxLsn(highest, bounds.lsn), LSN_ZERO);
     while (true) {
-      const attempted = this.#appointments.when(lsn, () => {
-        const outcome = restoration.attempt(seeds);
-        if (outcome.is === "done") this.#settle();
-        return outcome;
-      });
+      const attempt = () => this.#work.run(this.#attempt(restoration, seeds));
+      const attempted = this.#appointments.when(lsn, attempt);
       this.#options.askProgress();
       const outcome = await attempted;
       if (outcome.is === "done") return [];
       if (outcome.is === "unclear") return outcome.views;
       lsn = await restoration.fetch(outcome.moved);
     }
+  }
+
+  *#attempt(restoration: Restoration, seeds: readonly SeededView[]): Steps<RestorationOutcome> {
+    const outcome = yield* restoration.attempt(seeds);
+    if (outcome.is === "done") this.#settle();
+    return outcome;
   }
 
   #restorationOf(): Restoration {
@@ -334,12 +387,17 @@ export class Moves {
     await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
   }
 
-  /** Gives up every query; nothing is begun any more. */
+  /** Gives up every query; nothing is fetched any more. */
   close(): void {
     this.#stop.abort(shuttingDown());
     this.#appointments.cancelAll(shuttingDown());
-    this.pages.close(shuttingDown());
+    this.watches.close(shuttingDown());
     this.#batches.close();
+  }
+
+  /** Leaves what is unfinished to the next start. REQUIRES: the stream is followed no more. */
+  abandon(): void {
+    if (this.#work.stop()) this.#options.log.forgetAppended();
   }
 
   // --- From transitions to moves -----------------------------------------------------------------
@@ -375,77 +433,6 @@ export class Moves {
     this.#laggards.lastCommit.position = this.#steps.position;
   }
 
-  /** Tells the shapes that use the views. Returns whether something was appended. */
-  #spread({ transitions, position }: Step, xids: readonly number[]): boolean {
-    const laggards = this.#laggards;
-    const { router } = this.#options;
-    const changed = netOfStep(transitions, xids);
-    const groups = new EventGroups();
-    const behind: Gate[] = [];
-    const users = [...laggards.usersOf(changed.keys())];
-    // Views first: whatever stands on one that falls behind falls behind with it.
-    for (const areViews of [true, false]) {
-      for (const id of users) {
-        if (laggards.gates.has(id) || !router.isRouted(id)) continue;
-        const template = laggards.templateOf(id);
-        if (isView(template) !== areViews) continue;
-        const views = laggards.viewsOf(id);
-        const find = () => this.#movesBetween(template, views, changed);
-        const moves = groups.movesOf(template, views, (view) => changed.has(view), find);
-        if (moves.isInexpressible) {
-          this.#options.remove(id, INEXPRESSIBLE);
-        } else if (moves.ins.length > 0 || (areViews && moves.outs.length > 0)) {
-          this.#fallBehind(id, previousViewPosition(position), behind);
-        } else if (moves.outs.length > 0) {
-          groups.add(template, moves, id);
-        }
-      }
-    }
-    const hasAppended = this.#appendMoveOuts(groups);
-    const { lsn } = laggards.lastCommit;
-    // Some may have gone with a view that could not be kept.
-    const present = behind.filter((gate) => laggards.isCurrent(gate));
-    laggards.record(present, { since: lsn, position: justBefore(lsn) });
-    laggards.trim();
-    return hasAppended || behind.length > 0;
-  }
-
-  /** With the shapes that stand on it, if it is a view. What they miss begins with this step. */
-  #fallBehind(id: ShapeId, position: ViewPosition, behind: Gate[]): void {
-    const laggards = this.#laggards;
-    const gate = laggards.add(id, "moving", position);
-    laggards.hold(gate, justBefore(laggards.lastCommit.lsn));
-    behind.push(gate);
-    if (!isView(laggards.templateOf(id))) return;
-    for (const user of [...laggards.usersOf([id])]) {
-      if (!laggards.gates.has(user)) this.#fallBehind(user, position, behind);
-    }
-  }
-
-  #movesBetween(
-    template: MovingTemplate,
-    views: readonly ShapeId[],
-    changed: ReadonlyMap<ShapeId, readonly NetTransition[]>,
-  ): ShapeMoves {
-    const net = (view: ShapeId) => changed.get(view) ?? [];
-    const state = { hasNull: (view: ShapeId) => this.#options.views.hasNull(view) };
-    return movesOf(template.template.where!.subqueries!, views, net, state);
-  }
-
-  #appendMoveOuts(groups: EventGroups): boolean {
-    const { lastCommit } = this.#laggards;
-    let hasAppended = false;
-    for (const { template, moves, ids } of groups.all()) {
-      const { table } = template.relation;
-      for (const body of moveEvents("move-out", table, moves.outs, moves.xids)) {
-        this.#options.log.appendMoved(lastCommit.lsn, lastCommit.nextOp, body, ids);
-        lastCommit.nextOp += 1;
-        hasAppended = true;
-      }
-    }
-    return hasAppended;
-  }
-
   // --- Catching up -------------------------------------------------------------------------------
 
   /** Undefined: there is no clear place, or a view that the shape stands on was behind there. */
@@ -459,9 +446,16 @@ export class Moves {
   }
 
   /** What the shape has missed is judged by views that have not changed meanwhile. */
-  #catchUp(gate: Gate): void {
+  *#playRest(gate: Gate): Steps {
     const laggards = this.#laggards;
-    this.#splice.playRest(laggards.templateOf(gate.id), gate, this.#steps.position);
+    const { since } = gate;
+    // It may go between two slices, and would have the tape trimmed.
+    laggards.tape.followFrom(since);
+    try {
+      yield* this.#splice.playRest(laggards.templateOf(gate.id), gate, this.#steps.position);
+    } finally {
+      laggards.unfollow(since);
+    }
     this.#stepBetween([]);
     laggards.release(gate);
   }
@@ -473,7 +467,7 @@ export class Moves {
   /** After gates have gone or moved on. */
   #settle(): void {
     this.#laggards.trim();
-    this.#batches.start();
+    this.catchUp();
     this.#options.onReleased();
     if (this.#laggards.gates.count > 0) return;
     const waiters = this.#idleWaiters;
@@ -484,7 +478,3 @@ export class Moves {
 
 /** For which a snapshot's connection is held while the stream gets to where the snapshot lies. */
 const REACHING_MS_MAX = 10_000;
-
-function justBefore(lsn: Lsn): Lsn {
-  return (lsn - 1n) as Lsn;
-}

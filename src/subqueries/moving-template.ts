@@ -16,5 +16,8 @@ export function isView({ template }: MovingTemplate): boolean {
 }
 
 export interface MovingTemplates {
+  /** REQUIRES: `has`. */
   get(id: TemplateId): MovingTemplate;
+  /** Whether it has shapes. */
+  has(id: TemplateId): boolean;
 }

@@ -10,10 +10,12 @@ import { LitzError } from "../lib/errors.ts";
 import type { ShapeId } from "../model/ids.ts";
 import type { Lsn } from "../model/lsn.ts";
 import type { ViewPosition } from "../model/view.ts";
+import type { FetchedRow } from "../postgres/move-query.ts";
 import { fetchedRow } from "../router/fetched-row.ts";
 import { matchedShape, type Router } from "../router/router.ts";
 import type { BehindSince } from "../storage/storage.ts";
-import type { MovingTemplate } from "./moving-template.ts";
+import type { MovingTemplate, MovingTemplates } from "./moving-template.ts";
+import type { Steps } from "./sliced-work.ts";
 import type { Mark, Tape, TapedCommit } from "./tape.ts";
 import type { ViewSteps } from "./view-steps.ts";
 
@@ -35,6 +37,10 @@ export interface MoveLog {
   flushed(): Promise<void>;
   /** The first op that the log of none of these shapes has with this LSN. */
   nextOp(ids: readonly ShapeId[], lsn: Lsn): number;
+  /** Resolves when more can be taken; undefined: it can. */
+  relieved(): Promise<void> | undefined;
+  /** Forgets what was appended since the last commit. */
+  forgetAppended(): void;
 }
 
 /** At which positions of the views a shape sees both rows of a change. Undefined: it does not. */
@@ -47,31 +53,44 @@ export interface Stance {
 
 export type StanceOf = (id: ShapeId) => Stance | undefined;
 
+export interface ReplayerOptions {
+  readonly router: Router;
+  readonly templates: MovingTemplates;
+  readonly tape: Tape;
+  readonly steps: ViewSteps;
+  readonly log: MoveLog;
+}
+
 export class Replayer {
   readonly #router: Router;
+  readonly #templates: MovingTemplates;
   readonly #tape: Tape;
   readonly #steps: ViewSteps;
   readonly #log: MoveLog;
 
-  constructor(router: Router, tape: Tape, steps: ViewSteps, log: MoveLog) {
+  constructor({ router, templates, tape, steps, log }: ReplayerOptions) {
     this.#router = router;
+    this.#templates = templates;
     this.#tape = tape;
     this.#steps = steps;
     this.#log = log;
   }
 
   /**
-   * Plays the commits from one mark to another, the latter not included.
+   * Plays the commits from one mark to another, the latter not included. REQUIRES: the tape keeps
+   * them, whoever goes meanwhile.
    *
    * @throws {LitzError} MOVE_FAILED when a change cannot be read.
    */
-  playTape(
+  *playTape(
     template: MovingTemplate,
     from: Mark,
     to: Mark,
     stanceOf: (id: ShapeId, commit: Mark) => Stance | undefined,
-  ): void {
+  ): Steps {
     for (const { commit, op, message } of this.#tape.changes(template.relation.id, from, to)) {
+      yield;
+      if (!this.#isLive(template)) return;
       const { lsn, xid } = this.#tape.commitAt(commit);
       this.#play(template, message, { lsn, xid, op }, "change", (id) => stanceOf(id, commit));
       this.#takeBodies(template, (index, body, ids) => {
@@ -81,31 +100,40 @@ export class Replayer {
   }
 
   /**
-   * Plays a row that a query found, which no transaction changed: to whom it is new at the new
+   * Plays rows that a query found, which no transaction changed: to whom one is new at the new
    * position it is an insert.
    *
-   * @param values by catalog column, as the stream would send them.
-   * @param anchor behind which it is written.
-   * @param received is told who has got the row.
-   * @throws {LitzError} MOVE_FAILED when the row cannot be read.
+   * @param rows by catalog column, as the stream would send them.
+   * @param anchor behind which they are written.
+   * @param received is told who has got a row.
+   * @throws {LitzError} MOVE_FAILED when a row cannot be read.
    */
-  playRow(
+  *playRows(
     template: MovingTemplate,
-    values: readonly (string | null)[],
+    rows: readonly FetchedRow[],
     anchor: TapedCommit,
     stanceOf: StanceOf,
-    received: (ids: Uint32Array) => void,
-  ): void {
+    received: (ids: Uint32Array) => void = () => undefined,
+  ): Steps {
     const at = { lsn: anchor.lsn, xid: anchor.xid, op: 0 };
-    // Another template may know of columns that this one does not.
-    const { columns } = template.relation.table;
-    const row = columns.map((_, index) => values[index] ?? null);
-    this.#play(template, fetchedRow(row), at, "fetched", stanceOf);
-    this.#takeBodies(template, (_, body, ids) => {
-      this.#log.appendMoved(anchor.lsn, anchor.nextOp, body, ids);
-      anchor.nextOp += 1;
-      received(ids);
-    });
+    for (const values of rows) {
+      yield;
+      if (!this.#isLive(template)) return;
+      // Another template may know of columns that this one does not.
+      const { columns } = template.relation.table;
+      const row = columns.map((_, index) => values[index] ?? null);
+      this.#play(template, fetchedRow(row), at, "fetched", stanceOf);
+      this.#takeBodies(template, (_, body, ids) => {
+        this.#log.appendMoved(anchor.lsn, anchor.nextOp, body, ids);
+        anchor.nextOp += 1;
+        received(ids);
+      });
+    }
+  }
+
+  /** A template goes with the last of its shapes, be that between two slices. */
+  #isLive({ id }: MovingTemplate): boolean {
+    return this.#templates.has(id);
   }
 
   #play(

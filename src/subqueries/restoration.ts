@@ -39,6 +39,7 @@ import { isView, type MovingTemplate } from "./moving-template.ts";
 import type { Replayer } from "./replayer.ts";
 import { RestoredWalk } from "./restored-walk.ts";
 import { movesOf } from "./shape-moves.ts";
+import type { Steps } from "./sliced-work.ts";
 import { placeOf } from "./snapshot-place.ts";
 import type { Mark } from "./tape.ts";
 import type { ViewFailure } from "./view-failures.ts";
@@ -114,13 +115,28 @@ export class Restoration {
    *
    * @param seeds of all restored views.
    */
-  attempt(seeds: readonly SeededView[]): RestorationOutcome {
+  *attempt(seeds: readonly SeededView[]): Steps<RestorationOutcome> {
     const { laggards, steps } = this.#options;
-    const { gates, tape } = laggards;
     laggards.keepHistory(steps.position);
-    const restored = [...gates.all()].filter(({ state }) => state === "restored");
+    const restored = [...laggards.gates.all()].filter(({ state }) => state === "restored");
     if (restored.length === 0) return { is: "done" };
     const first = laggards.firstMarkOf(restored);
+    // Shapes may go meanwhile, and would have it trimmed.
+    laggards.tape.followFrom(first);
+    try {
+      return yield* this.#attempt(seeds, restored, first);
+    } finally {
+      laggards.unfollow(first);
+    }
+  }
+
+  *#attempt(
+    seeds: readonly SeededView[],
+    restored: readonly Gate[],
+    first: Mark,
+  ): Steps<RestorationOutcome> {
+    const { laggards, steps } = this.#options;
+    const { gates, tape } = laggards;
     const placed: PlacedView[] = [];
     const unclear: ShapeId[] = [];
     for (const seeded of seeds) {
@@ -131,20 +147,20 @@ export class Restoration {
     }
     if (unclear.length > 0) return { is: "unclear", views: unclear };
 
-    const shapes = this.#placeShapes(restored, first);
+    const shapes = yield* this.#placeShapes(restored, first);
     const cuts = cutsOf(shapes, placed);
     const walk = new RestoredWalk(first, tape, steps, (view) => gates.has(view));
     const moved = new Set<ShapeId>();
     for (const [number, layer] of layersOf(placed).entries()) {
-      if (number > 0) walk.forward();
-      const found = this.#layer(walk, layer, cuts);
+      if (number > 0) yield* walk.forward();
+      const found = yield* this.#layer(walk, layer, cuts);
       if (number > 0) walk.back();
       if ("wanting" in found) return { is: "wanting", moved: found.wanting };
-      this.#base(found.bases);
+      yield* this.#base(found.bases);
       for (const [commit, deltas] of found.deltas) walk.add(commit, deltas);
       for (const view of found.moved) moved.add(view);
     }
-    this.#finish(walk, moved, shapes, cuts);
+    yield* this.#finish(walk, moved, shapes, cuts);
     return { is: "done" };
   }
 
@@ -182,10 +198,11 @@ export class Restoration {
 
   // --- Shapes ------------------------------------------------------------------------------------
 
-  #placeShapes(restored: readonly Gate[], first: Mark): readonly PlacedShape[] {
+  *#placeShapes(restored: readonly Gate[], first: Mark): Steps<readonly PlacedShape[]> {
     const { laggards, remove } = this.#options;
     const placed: PlacedShape[] = [];
     for (const gate of restored) {
+      yield;
       if (!laggards.isCurrent(gate) || isView(laggards.templateOf(gate.id))) continue;
       const shape = this.#placeShape(gate, first);
       if (shape !== undefined) placed.push(shape);
@@ -215,7 +232,11 @@ export class Restoration {
    * Finds out what the views of one layer were at `first`, and what they have done since. REQUIRES:
    * those that they stand on have walked.
    */
-  #layer(walk: RestoredWalk, layer: readonly PlacedView[], cuts: readonly Mark[]): FoundLayer {
+  *#layer(
+    walk: RestoredWalk,
+    layer: readonly PlacedView[],
+    cuts: readonly Mark[],
+  ): Steps<FoundLayer> {
     const { laggards } = this.#options;
     const base = walk.positionAt(walk.first);
     const still: PlacedView[] = [];
@@ -232,19 +253,19 @@ export class Restoration {
     if (wanting.length > 0) return { wanting };
 
     const found: Found = { bases: [], deltas: [] };
-    for (const views of groupsOf(still)) this.#still(walk, views, found);
-    for (const each of moved) this.#moved(walk, each, cuts, found);
+    for (const views of groupsOf(still)) yield* this.#still(walk, views, found);
+    for (const each of moved) yield* this.#moved(walk, each, cuts, found);
     return { ...found, moved: moved.flatMap(({ views }) => views.map(({ view }) => view)) };
   }
 
   /** Views below which nothing has changed: what they did the tape says. */
-  #still(walk: RestoredWalk, views: readonly PlacedView[], found: Found): void {
+  *#still(walk: RestoredWalk, views: readonly PlacedView[], found: Found): Steps {
     const position = walk.positionAt(walk.first);
     const { template } = views[0]!;
     const places = new Map(views.map(({ view, place }) => [view, place]));
     const all: Delta[] = [];
     for (let commit = walk.first; commit < walk.end; commit++) {
-      const deltas = this.#tapeDeltas(template, commit, commit + 1, position, places);
+      const deltas = yield* this.#tapeDeltas(template, commit, commit + 1, position, places);
       if (deltas.length === 0) continue;
       found.deltas.push([commit, deltas]);
       for (const delta of deltas) {
@@ -256,62 +277,57 @@ export class Restoration {
   }
 
   /** Views that have changed with those below: see above. */
-  #moved(walk: RestoredWalk, moved: MovedViews, cuts: readonly Mark[], found: Found): void {
+  *#moved(walk: RestoredWalk, moved: MovedViews, cuts: readonly Mark[], found: Found): Steps {
     const { template, views } = moved;
     const fetched = this.#fetchedOf(moved, walk.first, cuts.at(-1) ?? walk.first);
     for (const group of groupsOf(views, ({ place }) => place)) {
       const ids = new Set(group.map(({ view }) => view));
-      const deltas = this.#way(walk, {
-        template,
-        ids,
-        fetched,
-        from: group[0]!.place,
-        to: walk.first,
-      });
+      const way = { template, ids, fetched, from: group[0]!.place, to: walk.first };
+      const deltas = yield* this.#way(walk, way);
       found.bases.push({ views: group, deltas });
     }
     const ids = new Set(views.map(({ view }) => view));
     let from = walk.first;
     for (const to of cuts) {
-      if (to > from)
-        found.deltas.push([to - 1, this.#way(walk, { template, ids, fetched, from, to })]);
+      if (to > from) {
+        const deltas = yield* this.#way(walk, { template, ids, fetched, from, to });
+        found.deltas.push([to - 1, deltas]);
+      }
       from = to;
     }
   }
 
   /** What leads from one place to another, be that in front of it. */
-  #way(walk: RestoredWalk, { template, ids, fetched, from, to }: Way): readonly Delta[] {
+  *#way(walk: RestoredWalk, { template, ids, fetched, from, to }: Way): Steps<readonly Delta[]> {
     const { laggards, replayer, steps } = this.#options;
     const [old, young] = [walk.positionAt(from), walk.positionAt(to)];
-    const deltas = this.#tapeDeltas(template, from, fetched.place, old, ids);
+    const deltas = yield* this.#tapeDeltas(template, from, fetched.place, old, ids);
     const anchor = laggards.tape.anchorOf(fetched.place);
     const stanceOf = (id: ShapeId) => (ids.has(id) ? { old, new: young } : undefined);
-    for (const row of fetched.rows)
-      replayer.playRow(template, row, anchor, stanceOf, () => undefined);
+    yield* replayer.playRows(template, fetched.rows, anchor, stanceOf);
     // One by one: there may be more than a call has room for.
     for (const delta of steps.drain()) deltas.push(delta);
-    for (const { count, ...delta } of this.#tapeDeltas(template, to, fetched.place, young, ids)) {
-      deltas.push({ ...delta, count: -count });
-    }
+    const backwards = yield* this.#tapeDeltas(template, to, fetched.place, young, ids);
+    for (const { count, ...delta } of backwards) deltas.push({ ...delta, count: -count });
     return deltas;
   }
 
   /** What taped commits did to views, with those below as they were at one position. */
-  #tapeDeltas(
+  *#tapeDeltas(
     template: MovingTemplate,
     from: Mark,
     to: Mark,
     position: ViewPosition,
     meant: { has(view: ShapeId): boolean },
-  ): Delta[] {
+  ): Steps<Delta[]> {
     const { replayer, steps } = this.#options;
     const stance = { old: position, new: position };
-    replayer.playTape(template, from, to, (id) => (meant.has(id) ? stance : undefined));
+    yield* replayer.playTape(template, from, to, (id) => (meant.has(id) ? stance : undefined));
     return steps.drain();
   }
 
   /** Gives views the values that they had at `first`. */
-  #base(bases: readonly Base[]): void {
+  *#base(bases: readonly Base[]): Steps {
     const { giveUp, laggards, views } = this.#options;
     const failed = new Map<ShapeId, ViewFailure>();
     const based = new Set<ShapeId>();
@@ -324,11 +340,15 @@ export class Restoration {
       };
       for (const { view, seed } of each.views) {
         based.add(view);
-        for (const [tuple, count] of seed) apply(view, tuple, count);
+        for (const [tuple, count] of seed) {
+          yield;
+          apply(view, tuple, count);
+        }
       }
       // What comes before what goes: a count is never less than none.
       for (const isComing of [true, false]) {
         for (const { tuple, count, views: ids } of each.deltas) {
+          yield;
           if (count > 0 === isComing) for (const view of ids) apply(view, tuple, count);
         }
       }
@@ -378,15 +398,15 @@ export class Restoration {
 
   // --- The end -----------------------------------------------------------------------------------
 
-  #finish(
+  *#finish(
     walk: RestoredWalk,
     moved: ReadonlySet<ShapeId>,
     shapes: readonly PlacedShape[],
     cuts: readonly Mark[],
-  ): void {
+  ): Steps {
     const { giveUp, laggards, router, steps } = this.#options;
     const { gates, tape } = laggards;
-    walk.forward((commit, { position, transitions }) => {
+    yield* walk.forward((commit, { position, transitions }) => {
       laggards.note(position, [tape.commitAt(commit).xid], transitions, moved.size > 0);
     });
     for (let mark = walk.first; mark <= walk.end; mark++) {

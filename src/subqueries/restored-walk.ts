@@ -12,6 +12,7 @@
 
 import type { ShapeId } from "../model/ids.ts";
 import type { ViewPosition } from "../model/view.ts";
+import type { Steps } from "./sliced-work.ts";
 import type { Mark, Tape } from "./tape.ts";
 import { TransitionLog } from "./transition-log.ts";
 import type { ViewFailure } from "./view-failures.ts";
@@ -63,11 +64,12 @@ export class RestoredWalk {
    *
    * @param noted is told of each step.
    */
-  forward(noted: (commit: Mark, step: Step) => void = () => undefined): void {
+  *forward(noted: (commit: Mark, step: Step) => void = () => undefined): Steps {
     this.#base = this.#steps.position;
     this.#positions = [];
     this.transitions = new TransitionLog();
-    this.#deltas.forEach((deltas, index) => {
+    for (const [index, deltas] of this.#deltas.entries()) {
+      yield;
       const commit = this.first + index;
       const step = this.#step(deltas);
       if (step !== undefined) {
@@ -76,7 +78,7 @@ export class RestoredWalk {
         noted(commit, step);
       }
       this.#positions.push(this.#steps.position);
-    });
+    }
   }
 
   /** Takes the walk back. The views are where they were at `first` then. */

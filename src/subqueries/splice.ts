@@ -7,7 +7,8 @@
  *     taped changes that it does not show                by the views at the end of the batch
  *
  * So a row that a client is given supersedes whatever was told of it before, and nothing is told of
- * it twice.
+ * it twice. It is done in slices, and one commit of the journal: nobody reads half of it. A shape
+ * that goes in between has no more of it.
  */
 
 import { assert } from "../lib/assert.ts";
@@ -21,6 +22,7 @@ import type { MoveBatch } from "./move-batch.ts";
 import { isView, type MovingTemplate } from "./moving-template.ts";
 import type { MoveLog, Replayer } from "./replayer.ts";
 import type { Pattern } from "./shape-moves.ts";
+import type { Steps } from "./sliced-work.ts";
 import type { Mark, Tape, TapedCommit } from "./tape.ts";
 
 export interface SpliceOptions {
@@ -39,27 +41,30 @@ export class Splice {
   }
 
   /**
+   * REQUIRES: the tape keeps what is behind `first`, whoever goes meanwhile.
+   *
    * @param first the earliest mark of its shapes.
    * @param place of the rows' snapshot.
+   * @throws {LitzError} MOVE_FAILED when a change or a row cannot be read.
    */
-  run(batch: MoveBatch, first: Mark, place: Mark): void {
+  *run(batch: MoveBatch, first: Mark, place: Mark): Steps {
     const { replayer, tape } = this.#options;
     const { template, until } = batch;
     const gateOf = (id: ShapeId): Gate | undefined => {
       const gate = batch.gateOf(id);
       return gate !== undefined && this.#options.isCurrent(gate) ? gate : undefined;
     };
-    replayer.playTape(template, first, place, (id, commit) => {
+    yield* replayer.playTape(template, first, place, (id, commit) => {
       const gate = gateOf(id);
       return gate === undefined || commit < gate.since ? undefined : both(gate.position);
     });
     const anchor = this.#anchorOf(place, batch);
     if (!isView(template)) {
-      this.#appendEvents(batch, "move-out", anchor, gateOf);
-      this.#appendEvents(batch, "move-in", anchor, gateOf);
+      yield* this.#appendEvents(batch, "move-out", anchor, gateOf);
+      yield* this.#appendEvents(batch, "move-in", anchor, gateOf);
     }
-    this.#appendRows(batch, anchor, gateOf);
-    replayer.playTape(template, place, tape.mark, (id, commit) => {
+    yield* this.#appendRows(batch, anchor, gateOf);
+    yield* replayer.playTape(template, place, tape.mark, (id, commit) => {
       const gate = gateOf(id);
       return gate === undefined || commit < gate.since ? undefined : both(until);
     });
@@ -76,54 +81,53 @@ export class Splice {
     return anchor;
   }
 
-  /** Plays to one shape what came behind its mark. */
-  playRest(template: MovingTemplate, gate: Gate, position: ViewPosition): void {
-    const { replayer, tape } = this.#options;
-    replayer.playTape(template, gate.since, tape.mark, (id) => {
-      return id === gate.id ? both(position) : undefined;
+  /** Plays to one shape what came behind its mark. REQUIRES: as `run`. */
+  playRest(template: MovingTemplate, gate: Gate, position: ViewPosition): Steps {
+    const { isCurrent, replayer, tape } = this.#options;
+    return replayer.playTape(template, gate.since, tape.mark, (id) => {
+      return id === gate.id && isCurrent(gate) ? both(position) : undefined;
     });
   }
 
-  #appendEvents(
+  *#appendEvents(
     { groups }: MoveBatch,
     event: MoveEvent,
     anchor: TapedCommit,
     gateOf: (id: ShapeId) => Gate | undefined,
-  ): void {
+  ): Steps {
     for (const { template, moves, ids } of groups.all()) {
       const patterns: readonly Pattern[] = event === "move-in" ? moves.ins : moves.outs;
       if (patterns.length === 0) continue;
-      const present = ids.filter((id) => gateOf(matchedShape(id)) !== undefined);
-      if (present.length === 0) continue;
       for (const body of moveEvents(event, template.relation.table, patterns, moves.xids)) {
-        this.#append(anchor, body, present);
+        yield;
+        const present = ids.filter((id) => gateOf(matchedShape(id)) !== undefined);
+        if (present.length > 0) this.#append(anchor, body, present);
       }
     }
   }
 
-  #appendRows(
+  *#appendRows(
     batch: MoveBatch,
     anchor: TapedCommit,
     gateOf: (id: ShapeId) => Gate | undefined,
-  ): void {
+  ): Steps {
     if (batch.rows.length === 0) return;
     const { replayer } = this.#options;
-    const receivers = new Set<number>();
+    const receivers = new Set<ShapeId>();
     const leavesFirst = !isView(batch.template);
     const stanceOf = (id: ShapeId) => {
       const gate = gateOf(id);
       if (gate === undefined) return undefined;
       return { old: gate.position, new: batch.until, leavesFirst };
     };
-    for (const row of batch.rows) {
-      replayer.playRow(batch.template, row, anchor, stanceOf, (ids) => {
-        for (const id of ids) receivers.add(id);
-      });
-    }
-    if (receivers.size === 0) return;
+    yield* replayer.playRows(batch.template, batch.rows, anchor, stanceOf, (ids) => {
+      for (const id of ids) receivers.add(matchedShape(id));
+    });
+    const present = [...receivers].filter((id) => gateOf(id) !== undefined);
+    if (present.length === 0) return;
     assert(batch.bounds !== undefined, "rows were read in a snapshot");
     const body = Buffer.from(snapshotEndMessage(batch.bounds));
-    this.#append(anchor, body, Uint32Array.from(receivers));
+    this.#append(anchor, body, Uint32Array.from(present));
   }
 
   #append(anchor: TapedCommit, body: Uint8Array, ids: Uint32Array): void {

@@ -17,6 +17,8 @@
  *      of the commit to come, and are taken back if it does not come.
  *   2. In front of the first mark that is held stands at least one commit, the *anchor*: what is
  *      written at a mark gets its offset behind the anchor's changes.
+ *   3. Whoever walks changes gets all that are kept for them when they begin, whoever lets go of
+ *      others meanwhile. Nothing is recorded meanwhile.
  */
 
 import { assert } from "../lib/assert.ts";
@@ -126,7 +128,12 @@ export class Tape {
     return mark;
   }
 
-  /** @param since what `follow` returned. */
+  /** The same for somebody who goes back as far as others do already, and wants their changes. */
+  followFrom(mark: Mark): void {
+    this.#followed.add(mark);
+  }
+
+  /** @param since what `follow` returned, or `followFrom` was told. */
   unfollow(since: Mark): void {
     this.#followed.remove(since);
     this.#forgetUnlessRunning();
@@ -196,8 +203,15 @@ export class Tape {
   forget(relation: RelationId, mark: Mark): void {
     const track = this.#tracks.get(relation);
     if (track === undefined) return;
-    const dropped = track.changes.splice(0, indexOf(track.changes, mark));
-    for (const { message } of dropped) this.#count(track, -message.length - CHANGE_OVERHEAD_BYTES);
+    const count = indexOf(track.changes, mark);
+    if (count === 0) return;
+    for (let index = 0; index < count; index++) {
+      const { message } = track.changes[index]!;
+      this.#count(track, -message.length - CHANGE_OVERHEAD_BYTES);
+    }
+    // Who follows may be walking the list: he goes on in the one that was there when he began.
+    if (this.#followed.isEmpty) track.changes.splice(0, count);
+    else track.changes = track.changes.slice(count);
   }
 
   /** The table of whose changes most is kept. */

@@ -15,7 +15,7 @@ export type ViewFailure = ApplyFailure | "overfull";
 export function reasonOf(failure: ViewFailure): string {
   switch (failure) {
     case "refused":
-      return "there is no memory for the values of a subquery; raise LITZ_CORE_MEMORY_MAX";
+      return noRoomForValues().message;
     case "unusable":
       return UNUSABLE;
     case "uncounted":

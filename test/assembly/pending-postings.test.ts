@@ -18,7 +18,7 @@ import type { LogSlot, Seq, ShapeId, StorageKey } from "../../src/model/ids.ts";
 import { PostingBuffer } from "../../src/router/posting-buffer.ts";
 import { ShapeTable } from "../../src/router/shape-table.ts";
 import { builds, newCore, type Build, type TestCore } from "../support/core-doors.ts";
-import { check } from "../support/property.ts";
+import { checkAsync } from "../support/property.ts";
 
 const SLOTS = 5;
 const FIRST_SEQ = 2 ** 33 - 20;
@@ -75,34 +75,38 @@ interface Subject {
 }
 
 describe.each(builds)("pending postings, $name", (build) => {
-  test("the buffer holds what arrays would hold", () => {
-    check(
-      fc.property(operations, fc.constantFrom(1, 3, 16_384), (operations, settledPerCall) => {
-        const subject = newSubject(build);
-        subject.test.exports.shapeSetIdMax(SLOTS);
-        subject.test.exports.postingsSetSettledPerCall(settledPerCall);
-        const model = new Model();
-        for (let slot = 1; slot <= SLOTS; slot++) mint(subject, model);
-        for (const operation of operations) {
-          apply(operation, subject, model);
-          subject.test.exports.postingsVerify();
-          assertSame(subject, model);
-        }
-        if (!subject.buffer.hasFrozen) subject.buffer.freeze();
-        subject.buffer.retire();
-        // What is not settled when it is retired is settled before the next freeze.
-        subject.buffer.freeze();
-        subject.buffer.retire();
-        subject.buffer.freeze();
-        subject.buffer.retire();
-        assertSame(subject, Object.assign(model, { active: [], frozen: undefined }));
-        assert.equal(subject.test.exports.poolPagesOf(12), 0);
-      }),
+  test("the buffer holds what arrays would hold", async () => {
+    await checkAsync(
+      fc.asyncProperty(
+        operations,
+        fc.constantFrom(1, 3, 16_384),
+        async (operations, settledPerCall) => {
+          const subject = newSubject(build);
+          subject.test.exports.shapeSetIdMax(SLOTS);
+          subject.test.exports.postingsSetSettledPerCall(settledPerCall);
+          const model = new Model();
+          for (let slot = 1; slot <= SLOTS; slot++) mint(subject, model);
+          for (const operation of operations) {
+            await apply(operation, subject, model);
+            subject.test.exports.postingsVerify();
+            assertSame(subject, model);
+          }
+          if (!subject.buffer.hasFrozen) subject.buffer.freeze();
+          subject.buffer.retire();
+          // What is not settled when it is retired is settled before the next freeze.
+          subject.buffer.freeze();
+          subject.buffer.retire();
+          subject.buffer.freeze();
+          subject.buffer.retire();
+          assertSame(subject, Object.assign(model, { active: [], frozen: undefined }));
+          assert.equal(subject.test.exports.poolPagesOf(12), 0);
+        },
+      ),
       60,
     );
   });
 
-  test("a group that is longer than the exchange is filed in parts", () => {
+  test("a group that is longer than the exchange is filed in parts", async () => {
     const subject = newSubject(build);
     const slots = Uint32Array.from({ length: 40_000 }, (_, n) => {
       return subject.table.mint((n + 1) as StorageKey, 0)!;
@@ -118,11 +122,32 @@ describe.each(builds)("pending postings, $name", (build) => {
     subject.test.exports.postingsVerify();
     assert.deepEqual([...subject.buffer.seqsAfter(33 as LogSlot, 0)], [100, 107, 109]);
     assert.deepEqual([...subject.buffer.seqsAfter(34 as LogSlot, 100)], [107]);
-    const { keys, seqs, base, count } = subject.buffer.freeze();
+    subject.buffer.freeze();
+    const { keys, seqs, base, count } = await subject.buffer.copyFrozen();
     assert.deepEqual(
       [base, count, keys[39_999], seqs[40_000], keys[80_000]],
       [100, 80_001, 40_000, 7, 33],
     );
+  });
+
+  test("others have their turn while frozen postings are copied", async () => {
+    const { buffer, table } = newSubject(build);
+    const id = table.mint(1 as StorageKey, 0)!;
+    const count = 50_000;
+    const groups = new Uint32Array(count * 3);
+    for (let n = 0; n < count; n++) groups.set([n, 1, id], n * 3);
+    buffer.file(2 as Seq, groups);
+    buffer.freeze();
+    let turns = 0;
+    const turn = (): void => {
+      turns += 1;
+      if (turns === 1) buffer.file((count + 2) as Seq, Uint32Array.of(0, 1, id));
+      setImmediate(turn).unref();
+    };
+    setImmediate(turn);
+    const { keys, seqs } = await buffer.copyFrozen();
+    assert.ok(turns >= 2, `${turns} turns`);
+    assert.deepEqual([keys.length, seqs.length, seqs[count - 1]], [count, count, count - 1]);
   });
 
   test("a long chain is copied whole, ascending", () => {
@@ -139,7 +164,7 @@ describe.each(builds)("pending postings, $name", (build) => {
     );
   });
 
-  test("an id does not start its generations again while its postings are buffered", () => {
+  test("an id does not start its generations again while its postings are buffered", async () => {
     const subject = newSubject(build);
     const { table, buffer, test } = subject;
     test.exports.shapeSetIdMax(1);
@@ -157,7 +182,8 @@ describe.each(builds)("pending postings, $name", (build) => {
     buffer.file(100 as Seq, Uint32Array.of(0, 1, id));
     table.retire(id);
     assert.equal(remint(1000), undefined);
-    assert.equal(buffer.freeze().count, 0);
+    buffer.freeze();
+    assert.equal((await buffer.copyFrozen()).count, 0);
     assert.equal(remint(1000), undefined);
     buffer.retire();
     assert.equal(remint(1000), id);
@@ -196,7 +222,7 @@ function mint({ table }: Subject, model: Model): void {
   model.keys.set(id, key);
 }
 
-function apply(operation: Operation, subject: Subject, model: Model): void {
+async function apply(operation: Operation, subject: Subject, model: Model): Promise<void> {
   const { table, buffer } = subject;
   switch (operation.type) {
     case "file": {
@@ -217,7 +243,8 @@ function apply(operation: Operation, subject: Subject, model: Model): void {
     }
     case "freeze": {
       if (buffer.hasFrozen) return;
-      const { keys, seqs, base, count } = buffer.freeze();
+      buffer.freeze();
+      const { keys, seqs, base, count } = await buffer.copyFrozen();
       const got = Array.from({ length: count }, (_, n) => [keys[n], base + seqs[n]!]);
       const isLive = ({ key, slot }: Posting): boolean => model.keys.get(slot) === key;
       assert.deepEqual(

@@ -122,6 +122,14 @@ describe.skipIf(program === undefined)("in Chromium", () => {
     expect(explanation).toContain("each candidate is tried against the whole clause");
     expect(await texts("#explanation strong")).toEqual(["true", "false"]);
 
+    await page.fill("[name=where]", "title = $1");
+    await page.fill("[name=params]", "a blank \n");
+    await page.fill("[name=row]", '{"id": 1, "title": "a blank "}');
+    await page.click("#explain-form button");
+    await eventually(async () => {
+      expect((await texts("#explanation"))[0]).toContain("The row belongs to the shape.");
+    });
+
     await page.fill("[name=where]", "nope = 1");
     await page.fill("[name=params]", "");
     await page.click("#explain-form button");
@@ -138,7 +146,7 @@ describe.skipIf(program === undefined)("in Chromium", () => {
   test.each([
     ["tenant = 7", "true", "The row belongs to the shape."],
     ["tenant = 8", "false", "The row does not belong to the shape."],
-    ["tenant IN (SELECT tenant FROM items)", "null", "That is for a subselect to say"],
+    ["tenant IN (SELECT tenant FROM items)", "null", "That is for a subquery to say"],
   ])("%s is %s for a row", async (where, result, verdict) => {
     await open();
     const { page } = opened;

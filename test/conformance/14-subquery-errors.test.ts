@@ -1,4 +1,4 @@
-/** Protocol 14.1 and 3.3: what a WHERE with a subselect is refused for, and in which words. */
+/** Protocol 14.1 and 3.3: what a WHERE with a subquery is refused for, and in which words. */
 
 import { expect, test } from "vitest";
 import { errorsIn, serveLitz } from "./subject.ts";
@@ -47,7 +47,7 @@ test.each([
   expect(errorsIn(answer)).toEqual({ where: [message] });
 });
 
-test("§3.3 a subselect from an unknown table", async () => {
+test("§3.3 a subquery from an unknown table", async () => {
   const where = "org IN (SELECT id FROM nothing)";
   const message =
     'Table "public"."nothing" does not exist. If the table name contains capitals or special ' +
@@ -56,7 +56,7 @@ test("§3.3 a subselect from an unknown table", async () => {
   expect(errorsIn(answer)).toEqual({ table: [message] });
 });
 
-test("§12 no subselects in subsets", async () => {
+test("§12 no subqueries in subsets", async () => {
   const answer = await subject.get({
     ...{ table: "tasks", offset: "-1" },
     subset__where: "org IN (SELECT id FROM orgs)",

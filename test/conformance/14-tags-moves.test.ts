@@ -326,7 +326,7 @@ describe("§14.5 events", () => {
     expect(await heard(reader, 1)).toEqual([event(reader, "move-in", [[0, "v:4"]], [entered])]);
   });
 
-  test("§14.5 of a subselect in a subselect: what the inner one did, with its transaction", async () => {
+  test("§14.5 of a subquery in a subquery: what the inner one did, with its transaction", async () => {
     await insertRow({ p: 3 });
     await subject.sql("UPDATE groups SET kind = 9 WHERE id = 4");
     const openKinds = "SELECT id FROM kinds WHERE is_open";
@@ -349,7 +349,7 @@ describe("§14.5 events", () => {
     expect(await heard(reader, 1)).toEqual([event(reader, "move-out", [[0, "v:3"]], [closed])]);
   });
 
-  test("§14.1 subselects of one table that give other columns are different", async () => {
+  test("§14.1 subqueries of one table that give other columns are different", async () => {
     await insertRow({ p: 1, q: 7 });
     const other = "SELECT other FROM groups WHERE kind = 1";
     const both = await readFresh({ table: "items", where: `${IN_KIND_1} AND q IN (${other})` });

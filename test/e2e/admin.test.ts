@@ -140,7 +140,7 @@ test("a page cannot begin behind a shape that is not there", async () => {
   assert.equal((await get("/admin/shapes?class=slow")).status, 400);
 });
 
-test("subselects are explained: what is kept of them, who shares it, what they say of a row", async () => {
+test("subqueries are explained: what is kept of them, who shares it, what they say of a row", async () => {
   await database.query(`
     CREATE TABLE tenants (id int PRIMARY KEY, plan text);
     INSERT INTO tenants VALUES (1, 'free'), (2, 'free'), (3, 'paid')`);
@@ -190,7 +190,7 @@ test("subselects are explained: what is kept of them, who shares it, what they s
   assert.ok(shapes.find((shape) => shape.handle === handle)!.bytes > 28);
 });
 
-test("what is kept of subselects is in the memory report, once for all who share it", async () => {
+test("what is kept of subqueries is in the memory report, once for all who share it", async () => {
   await database.query("CREATE TABLE groups (id int PRIMARY KEY, kind int)");
   await database.query("INSERT INTO groups SELECT n, n % 2 FROM generate_series(1, 100) n");
   const report = async () => {

@@ -102,7 +102,7 @@ test("more shapes than the core's memory holds", async () => {
   expect((await askFor(50, (n) => `name = 'after ${n}'`)).ok).toBeGreaterThan(0);
 }, 120_000);
 
-test("a subselect finds room where idle shapes are", async () => {
+test("a subquery finds room where idle shapes are", async () => {
   await start({ LITZ_CORE_MEMORY_MAX: "32MiB" });
   const { registry, eviction } = server.service.pipeline!;
   await database.query(`CREATE TABLE inner_items (id int PRIMARY KEY);

@@ -270,7 +270,7 @@ test.each<[ddl: string, status: number]>([
   ["ALTER TABLE u ADD y int", 200],
   ["ALTER TABLE u DROP x", 400],
   ["DROP TABLE u", 400],
-])("the table of a subselect, while no shape uses it: %s", async (ddl, status) => {
+])("the table of a subquery, while no shape uses it: %s", async (ddl, status) => {
   await start();
   await database.query("CREATE TABLE u (id int PRIMARY KEY, x int); INSERT INTO u VALUES (1, 1)");
   const query = "table=t&where=id IN (SELECT id FROM u WHERE x = 1)";

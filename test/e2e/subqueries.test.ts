@@ -234,7 +234,7 @@ test("views stay while a shape, or another view, stands on them, and no longer",
   expect(await viewCount()).toBe(2);
 });
 
-test("a shape ends with the table of its innermost subselect, and says why none is made", async () => {
+test("a shape ends with the table of its innermost subquery, and says why none is made", async () => {
   await database.query(`
     CREATE TABLE owners (name text PRIMARY KEY, team int);
     INSERT INTO owners VALUES ('ann', 1)`);

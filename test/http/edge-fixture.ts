@@ -87,7 +87,7 @@ function recorder(log: string[]): Logger {
   const record = (fields: object, message: string): void => {
     log.push(
       JSON.stringify({ ...fields, message }, (_key, value: unknown) =>
-        value instanceof Error ? value.message : value,
+        value instanceof Error ? Object.assign({}, value, { message: value.message }) : value,
       ),
     );
   };

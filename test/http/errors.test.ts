@@ -120,6 +120,20 @@ test.for<[At, LitzError | Error, Expected]>([
   }
 });
 
+test("a line of the log says the status that the client was told, and no other", async () => {
+  const error = postgresError("POSTGRES_ERROR", 500, "division by zero");
+  fixture.service.nextFailure = { at: "snapshot", error };
+  const { statusCode } = await fixture.get(ITEMS);
+  const logged = fixture.log.map((line) => JSON.parse(line) as LoggedFailure);
+  const statuses = logged.map(({ status, error }) => [status, error.httpStatus]);
+  assert.deepEqual([statusCode, statuses], [500, [[500, 500]]]);
+});
+
+interface LoggedFailure {
+  readonly status: number;
+  readonly error: { readonly httpStatus: number };
+}
+
 test("3.2: the database is lost where nothing else is known of it", async () => {
   fixture.service.ready = () => Promise.reject(postgresError("POSTGRES_UNREACHABLE", 503));
   const response = await fixture.get(ITEMS);

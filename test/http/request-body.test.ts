@@ -6,13 +6,20 @@
  */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { test } from "vitest";
 import { REQUEST_BODY_BYTES_MAX } from "../../src/http/limits.ts";
 import { parseShapeParameters } from "../../src/http/parameters.ts";
 import { parseQuery, type Query, type QueryValue } from "../../src/http/query.ts";
 import { mergeBody } from "../../src/http/request-body.ts";
-import { sleep } from "../support/memory-shape-service.ts";
-import { makeFixture, shapeUrl, type Fixture } from "./edge-fixture.ts";
+import { createRequestHandler } from "../../src/http/server.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { silentLogger } from "../../src/lib/logger.ts";
+import { MemoryShapeService, sleep } from "../support/memory-shape-service.ts";
+import { makeFixture, shapeUrl, testConfigWith, type Fixture } from "./edge-fixture.ts";
 import { RawClient } from "./raw-client.ts";
 
 const ITEMS = { table: "items", offset: "-1" };
@@ -203,3 +210,47 @@ test("2.4: a client that leaves in the middle of its body is forgotten", async (
   assert.deepEqual(fixture.log, []);
   assert.equal(fixture.service.shapeCount, 0);
 });
+
+test.for<[parsed: string, parse: (text: string) => unknown]>([
+  ["an object", (text) => JSON.parse(text) as unknown],
+  ["a text", (text) => text],
+  ["bytes", (text) => Buffer.from(text)],
+])("2.4: a host's own parser has made %s of the body", async ([, parse]) => {
+  const response = await sendToParsingHost((text) => parse(text));
+  assert.equal(response.status, 200);
+  assert.equal(((await response.json()) as { data: unknown[] }).data.length, 1);
+});
+
+test("2.4: a body that somebody has read and not kept is refused", async () => {
+  const response = await sendToParsingHost(() => undefined);
+  assert.equal(response.status, 400);
+  assert.match(await response.text(), /read by somebody else.*before any middleware/);
+});
+
+/** A POST for one row to a server that reads bodies before it hands requests on. */
+async function sendToParsingHost(parse: (text: string) => unknown): Promise<Response> {
+  const service = new MemoryShapeService();
+  service.setTable("items", [{ id: "1" }, { id: "2" }]);
+  const handler = await createRequestHandler({
+    service,
+    config: testConfigWith({}),
+    memoryReport: () => ({}),
+    logger: silentLogger,
+    clock: systemClock,
+  });
+  const host = createServer((request: IncomingMessage & { body?: unknown }, response) => {
+    void text(request).then((body) => {
+      request.body = parse(body);
+      handler.handle(request, response);
+    });
+  });
+  await once(host.listen(0, "127.0.0.1"), "listening");
+  try {
+    const { port } = host.address() as AddressInfo;
+    const body = JSON.stringify({ order_by: "id", limit: 1 });
+    return await fetch(`http://127.0.0.1:${port}${shapeUrl(ITEMS)}`, { method: "POST", body });
+  } finally {
+    host.close();
+    await handler.close();
+  }
+}

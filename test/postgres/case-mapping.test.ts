@@ -14,10 +14,10 @@ import { readCaseMapping } from "../../src/postgres/case-mapping.ts";
 import { runQuery } from "../../src/postgres/pool.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { seededRandom } from "../support/random.ts";
+import { patienceFactor, runsOf } from "../support/runs.ts";
 
-const RUNS = Number(process.env["RUNS"] ?? "1");
 /** All of Unicode takes seconds, and case has so far been found in the first two planes only. */
-const CODE_MAX = RUNS > 1 ? 0x10ffff : 0x1ffff;
+const CODE_MAX = patienceFactor() > 1 ? 0x10ffff : 0x1ffff;
 /** Sigmas, letters with and without case, marks, punctuation that words may contain, outliers. */
 const LETTERS = Array.from(
   "ΣΣΣσςAbIiİıßẞŉ世1 .'’:-\u0301\u0345\u00adʰǅﬁ\u{10400}\u{10428}\u{1e900}😀",
@@ -51,7 +51,7 @@ for (const [name, options] of Object.entries(providers)) {
     const mapping = await database.readMapping();
     assert.ok(mapping !== undefined);
     const random = seededRandom(`case mapping of ${name}`);
-    const words = Array.from({ length: 3_000 * RUNS }, () =>
+    const words = Array.from({ length: runsOf(3_000) }, () =>
       Array.from({ length: 6 }, () => LETTERS[Math.floor(random() * LETTERS.length)]!).join(""),
     );
     assertSame(mapping, await database.changed(words));

@@ -1,8 +1,8 @@
 /**
- * Snapshots and subsets of shapes with subselects.
+ * Snapshots and subsets of shapes with subqueries.
  *
  * Goal: rows carry tags with the hash of their own shape and their active conditions (protocol
- * 14.3), be they read together or alone; a subselect's table is held as the shape's own is, and has
+ * 14.3), be they read together or alone; a subquery's table is held as the shape's own is, and has
  * to be the one that was defined.
  */
 
@@ -122,7 +122,7 @@ test.each([
   ["is another one", "DROP TABLE orgs; CREATE TABLE orgs (id int PRIMARY KEY, plan text)"],
   ["has another column", "ALTER TABLE orgs RENAME plan TO tariff"],
   ["is gone", "DROP TABLE orgs"],
-])("a snapshot is refused whose subselect's table %s", async (_, change) => {
+])("a snapshot is refused whose subquery's table %s", async (_, change) => {
   const definition = await define("org IN (SELECT id FROM orgs WHERE plan = 'plan 1')");
   await database.query(change);
   const batcher = new SnapshotBatcher(pool, alone, systemClock);

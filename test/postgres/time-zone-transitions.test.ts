@@ -17,9 +17,9 @@ import { Pool } from "../../src/postgres/pool.ts";
 import { ServerTimeZones } from "../../src/postgres/time-zone-transitions.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { seededRandom } from "../support/random.ts";
+import { runsOf } from "../support/runs.ts";
 
-const RUNS = Number(process.env["RUNS"] ?? "1");
-const RANDOM_ZONE_COUNT = 4 * RUNS;
+const RANDOM_ZONE_COUNT = runsOf(4);
 /** In seconds since 2000: a bit less than the range of timestamps, so that no offset leaves it. */
 const [EARLIEST, LATEST] = [-211_813_000_000, 9_223_371_000_000];
 const [YEAR_1800, YEAR_2600] = [-6_311_433_600, 18_934_300_800];

@@ -60,6 +60,7 @@ function documentOf(runs: readonly Run[]): ReportDocument {
     runs,
     heaps: [],
     servers: [],
+    failures: [],
   });
 }
 

@@ -4,7 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -73,7 +74,7 @@ test("every engine in processes of its own, from runs to page", { timeout: 300_0
   assert.match(stderr, /^\[1\/\d+\] equality, 40 shapes, string-keyed, repetition 1 of 1: /m);
   assert.match(
     stderr,
-    /^!!! less than twice as good: equality, 40 shapes: .*bytes per shape (under )?0\.\d\d?x/m,
+    /^!!! less than twice as good: equality, 40 shapes: .*bytes per shape (under )?[01]\.\d\d?x/m,
   );
   checkPage(document);
   assert.match(read("summary.md"), /^\| bytes per shape, committed \|/m);
@@ -83,6 +84,54 @@ test("every engine in processes of its own, from runs to page", { timeout: 300_0
   assert.equal(again.status, 0, again.stderr);
   assert.equal(again.stdout, read("summary.md"));
 });
+
+test("a run that fails takes none along, and is named", { timeout: 300_000 }, async () => {
+  const flags = ["--shapes", "40", "--workload", "equality", "--repetitions", "2"];
+  const child = spawn(process.execPath, [CLI, "report", ...flags, "--out", "failed"], {
+    cwd: directory,
+    env: { PATH: process.env["PATH"] },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const exited = once(child, "exit") as Promise<[number]>;
+  // Once something has been measured, whatever runs is killed until that shows.
+  while (child.exitCode === null && !stderr.includes("!!! could not be measured")) {
+    if (stderr.includes("[1/6]")) childrenOf(child.pid!).forEach((pid) => killIfThere(pid));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.deepEqual(await exited, [1, null]);
+  const failed = /^!!! could not be measured: (equality, 40 shapes, .*): its .* SIGKILL; (is .*)$/m;
+  const [, what, why] = failed.exec(stderr)!;
+  assert.match(
+    stderr,
+    /^litz: [1-9] of what was asked for could not be .*; the rest is in failed$/m,
+  );
+
+  const outFile = (name: string): string => readFileSync(join(directory, "failed", name), "utf8");
+  const document = parseDocument(outFile("report.json"), "report.json");
+  assert.equal(document.failures[0]!.what, what);
+  // The others are measured as often as was asked for, and what failed is not tried again.
+  assert.ok(document.runs.length >= 3);
+  assert.ok(document.runs.some(({ repetition }) => repetition === 2));
+  for (const shown of [outFile("summary.md"), outFile("index.html")]) {
+    assert.ok(shown.includes("What could not be measured") && shown.includes(why!));
+  }
+});
+
+/** Processes that a process has started. */
+function childrenOf(pid: number): number[] {
+  const pids = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ");
+  return pids.filter((each) => each !== "").map(Number);
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended meanwhile, with its answer given.
+  }
+}
 
 function checkRun({ workload, engine, measurement }: ReportDocument["runs"][number]): void {
   const { building, memory, lookups, churn, idle } = measurement;
@@ -223,7 +272,15 @@ test("a server's report is named so, and says of which process nothing was read"
 function emptyDocument(parameters: Parameters): ReportDocument {
   const origin = { date: "2026-01-01T00:00:00Z", command: "litz report" };
   const environment = readEnvironment();
-  return makeDocument({ ...origin, environment, parameters, runs: [], heaps: [], servers: [] });
+  return makeDocument({
+    ...origin,
+    environment,
+    parameters,
+    runs: [],
+    heaps: [],
+    servers: [],
+    failures: [],
+  });
 }
 
 test("what must not be shown to others is not in the command", { timeout: 60_000 }, () => {
@@ -232,7 +289,7 @@ test("what must not be shown to others is not in the command", { timeout: 60_000
   const flags = ["--url", "http://127.0.0.1:1", "--database", database, "--secret", "hidden"];
   const { status, stderr } = run(...flags);
   assert.equal(status, 1);
-  assert.match(stderr, /^litz: connecting to Postgres: .*ECONNREFUSED/);
+  assert.match(stderr, /^litz: nothing could be measured: .* connecting to Postgres: .*ECONNREF/m);
   assert.ok(!stderr.includes("hidden"));
   const shown = commandText([...flags, "--secret=hidden"]);
   assert.equal(

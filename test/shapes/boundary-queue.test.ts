@@ -71,3 +71,28 @@ test("a boundary that comes at once finds the work", async () => {
   );
   expect(await queue.run(() => 3)).toBe(3);
 });
+
+test("what some work has begun is finished before more is done", async () => {
+  let requests = 0;
+  let isHeldUp = false;
+  const queue = new BoundaryQueue(
+    () => (requests += 1),
+    () => undefined,
+    () => isHeldUp,
+  );
+  const order: string[] = [];
+  const first = queue.run(() => {
+    isHeldUp = true;
+    order.push("first");
+  });
+  const second = queue.run(() => order.push("second"));
+  queue.runAll();
+  void queue.run(() => order.push("third"));
+  await first;
+  expect(order).toEqual(["first"]);
+  expect(requests).toBe(4);
+  isHeldUp = false;
+  queue.runAll();
+  await second;
+  expect(order).toEqual(["first", "second", "third"]);
+});

@@ -17,10 +17,11 @@ import {
   temporaryDirectory,
 } from "../support/store-harness.ts";
 import { changesOf, isReached, KILL_OPTIONS, SHAPES } from "../support/store-writer.ts";
+import { runsOf } from "../support/runs.ts";
 
 afterEach(removeTemporaryDirectories);
 
-const ROUNDS = 5 * Number(process.env["RUNS"] ?? "1");
+const ROUNDS = runsOf(5);
 const WRITER = fileURLToPath(new URL("../support/store-writer.ts", import.meta.url));
 
 /** Runs the writer for a while; returns the last position that it said was acknowledged. */

@@ -55,10 +55,7 @@ class Rig {
     const { listsPerShape } = setting;
     this.lists = new SharedLists(this.postings, { sharedListSize: 2, listsPerShape });
     this.#voids.add({ first: 5 + setting.void, last: 6 + setting.void });
-    const makeRoom = (): Promise<void> => {
-      this.checkpoint();
-      return Promise.resolve();
-    };
+    const makeRoom = () => this.checkpoint();
     this.filer = new PostingFiler(this.postings, this.lists, this.#voids, { makeRoom }, 0);
   }
 
@@ -86,10 +83,11 @@ class Rig {
   }
 
   /** As one does it, at once. */
-  checkpoint(): void {
+  async checkpoint(): Promise<void> {
     this.#assertFits();
-    const own = this.postings.freeze();
+    this.postings.freeze();
     const { members, shared } = this.lists.freeze();
+    const own = await this.postings.copyFrozen();
     for (let index = 0; index < own.count; index++) {
       this.#add(own.keys[index]!, own.base + own.seqs[index]!);
     }
@@ -138,7 +136,7 @@ test("each shape has each of its seqs once, wherever a half ends", async () => {
     async (setting, frames) => {
       const rig = new Rig(setting);
       for (const each of frames) await rig.file(each);
-      rig.checkpoint();
+      await rig.checkpoint();
     },
   );
   await checkAsync(property, 400);
@@ -153,8 +151,37 @@ test("a list that was shared before the checkpoint is so at once behind it", asy
   await rig.file({ lists, bodies });
   await rig.file({ lists, bodies });
   assert.equal(rig.postings.count + rig.lists.count, 4 + 4 + 2);
-  rig.checkpoint();
+  await rig.checkpoint();
   await rig.file({ lists, bodies });
   assert.deepEqual([rig.postings.count, rig.lists.count], [0, 4 + 1]);
   assert.equal(rig.lists.find(hashed(Float64Array.of(1, 2, 3))), undefined);
+});
+
+test("others have their turn while many are filed", async () => {
+  const shapes = Uint32Array.from({ length: 1_000 }, (_, n) => n + 1);
+  const capacity = 200 * shapes.length;
+  const postings = new ArrayPostingBuffer(capacity, (slot) => slot);
+  const lists = new SharedLists(postings, { sharedListSize: 16, listsPerShape: 4 });
+  const makeRoom = () => Promise.reject(new Error("there is room"));
+  const filer = new PostingFiler(postings, lists, new SeqRanges(), { makeRoom }, 1);
+  let [before, largest, isOver] = [0, 0, false];
+  const turn = (): void => {
+    largest = Math.max(largest, postings.count - before);
+    before = postings.count;
+    if (!isOver) setImmediate(turn);
+  };
+  const filing = filer.file({
+    firstSeq: 2,
+    count: 200,
+    listOf: (index) => index,
+    // No list twice, so that each shape has a posting.
+    keysOf: (list) => Float64Array.from(shapes, (shape) => shape + list),
+    slotsOf: () => shapes,
+  });
+  turn();
+  await filing;
+  isOver = true;
+  turn();
+  assert.equal(postings.count, capacity);
+  assert.ok(largest <= 34_000, `${largest} in a turn`);
 });

@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, test } from "vitest";
@@ -12,6 +13,7 @@ import type { StorageKey } from "../../src/model/ids.ts";
 import { ForgetfulFiles } from "../support/forgetful-files.ts";
 import {
   BOUNDS,
+  copyOf,
   createShape,
   giveSlot,
   removeTemporaryDirectories,
@@ -96,4 +98,38 @@ test("a crash behind a checkpoint that has dropped a template loses no other", a
   await crashed.store.close();
   assert.deepEqual(templatesIn(crashed.directory), ["kept", "last"]);
   await harness.store.close();
+});
+
+test("a template that comes again while a checkpoint drops it outlives a crash", async () => {
+  const files = new ForgetfulFiles();
+  const harness = await startStore(temporaryDirectory(), { files });
+  const { directory, store } = harness;
+  const first = await make(harness, "clause");
+  await store.reclaim();
+  await remove(harness, first);
+  const before = copyOf(directory);
+  await store.reclaim();
+  const key = await make(harness, "clause");
+  const copy = files.copyAfterCrash(directory, () => 0);
+  await store.close();
+  // The checkpoint never came to its end.
+  for (const name of ["litz.db", "litz.db-wal", "litz.db-shm"]) {
+    copyFileSync(join(before, name), join(copy, name));
+  }
+
+  // The table still has the text by its first id, the journal by the one that the shape is of.
+  const crashed = await startStore(copy);
+  await crashed.store.reclaim();
+  const next = await make(crashed, "clause");
+  await crashed.store.close();
+  assert.deepEqual(templatesIn(copy), ["clause"]);
+  const reopened = await startStore(copy);
+  for (const each of [key, next]) {
+    assert.equal(reopened.store.findShape(each)!.template, "clause");
+  }
+  await reopened.store.close();
+  assert.deepEqual(
+    [harness, crashed, reopened].flatMap(({ failures }) => failures),
+    [],
+  );
 });

@@ -1,5 +1,5 @@
 /**
- * What befalls the table of a subselect, or befalls the one around it in a transaction that changes
+ * What befalls the table of a subquery, or befalls the one around it in a transaction that changes
  * both: the shapes begin anew and are right again, the stream goes on, and nothing is left behind.
  */
 

@@ -129,7 +129,7 @@ test("too many transactions while rows are read", async () => {
   ]);
 });
 
-test("too many changes of what the subselect gives while rows are read", async () => {
+test("too many changes of what the subquery gives while rows are read", async () => {
   const [ofAnn, ofBob] = [await follow(OF_ANN), await follow(OF_BOB)];
   const notes = await follow(OF_ANN, "notes");
   await whileBehind(async () => {
@@ -154,7 +154,7 @@ test("too many changes of what the subselect gives while rows are read", async (
   }
 });
 
-test("too many rows of a subselect's table in one transaction, although few of them stay", async () => {
+test("too many rows of a subquery's table in one transaction, although few of them stay", async () => {
   const [ofAnn, ofBob] = [await follow(OF_ANN), await follow(OF_BOB)];
   await database.query(`BEGIN;
     INSERT INTO projects SELECT n, 'ann' FROM generate_series(10, 6000) n;

@@ -1,6 +1,6 @@
 /**
- * Random clauses with subselects over random tables: AND, OR, NOT, IN, NOT IN, several columns,
- * subselects within subselects. Clauses come as patterns whose constants are drawn separately, so
+ * Random clauses with subqueries over random tables: AND, OR, NOT, IN, NOT IN, several columns,
+ * subqueries within subqueries. Clauses come as patterns whose constants are drawn separately, so
  * that shapes share templates, and views.
  */
 
@@ -26,7 +26,7 @@ type Text = () => string;
 export interface ClauseOptions {
   readonly random: Random;
   readonly tables: readonly OracleTable[];
-  /** Subselects within one another. */
+  /** Subqueries within one another. */
   readonly levels: number;
 }
 
@@ -82,9 +82,9 @@ export class ClauseGenerator {
     const where = random() < 0.8 ? this.#condition(inner, levels - 1, 1) : undefined;
     const isOutside = random() < 0.3;
     return () => {
-      const subselect = `(${select}${where === undefined ? "" : ` WHERE ${where()}`})`;
-      if (!isNegated) return `${left} IN ${subselect}`;
-      return isOutside ? `NOT (${left} IN ${subselect})` : `${left} NOT IN ${subselect}`;
+      const subquery = `(${select}${where === undefined ? "" : ` WHERE ${where()}`})`;
+      if (!isNegated) return `${left} IN ${subquery}`;
+      return isOutside ? `NOT (${left} IN ${subquery})` : `${left} NOT IN ${subquery}`;
     };
   }
 

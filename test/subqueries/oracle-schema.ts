@@ -1,6 +1,6 @@
 /**
  * Random tables for the oracle: small domains, so that values meet; NULLs; all kinds of columns
- * that a subselect may give; values that Postgres stores apart, and sends only when they change;
+ * that a subquery may give; values that Postgres stores apart, and sends only when they change;
  * keys of one column and of two.
  */
 

@@ -15,9 +15,10 @@ import {
 } from "../../src/storage/temporary-directory.ts";
 import { freePort, startChildServer, type ChildServer } from "../support/child-server.ts";
 import { eventually } from "../support/eventually.ts";
-import { startServer, type LiveServer } from "../support/live-server.ts";
+import { startServer, type LiveServer, type Settings } from "../support/live-server.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { seedOfRun } from "../support/seed.ts";
+import { runsOf } from "../support/runs.ts";
 import {
   OracleRun,
   type Disturbance,
@@ -26,12 +27,17 @@ import {
 } from "./oracle-run.ts";
 import type { Random } from "./oracle-schema.ts";
 
-const RUNS = Number(process.env["RUNS"] ?? "1");
-/** Of subselects within one another, in the runs with restarts. */
+/** Of subqueries within one another, in the runs with restarts. */
 const LEVELS = Number(process.env["LEVELS"] ?? "3");
 
 /** Longer is a fault: then it is said what everybody waits for, and the test's time runs out. */
 const SETTLING_MS = 30_000;
+
+/**
+ * Rows are moved one by one, with a turn of the event loop after each, or in slices as always: by
+ * turns, from one start of a server to the next.
+ */
+const SLICES: readonly Settings[] = [{ LITZ_MOVE_SLICE_US: "0" }, {}];
 
 let database: TestDatabase;
 let directory: TemporaryDirectory;
@@ -60,10 +66,12 @@ class NearServer implements OracleServer {
     },
   };
   #server: LiveServer | undefined;
+  #startCount = 0;
   #url = "";
 
   async start(): Promise<void> {
-    this.#server = await startServer(database, {}, directory.path, this.#logger);
+    const settings = SLICES[this.#startCount++ % SLICES.length];
+    this.#server = await startServer(database, settings, directory.path, this.#logger);
     this.#url = this.#server.url;
   }
 
@@ -108,13 +116,15 @@ class FarServer implements OracleServer {
   /** Of those that have been killed. */
   readonly #outputs: string[] = [];
   #child: ChildServer | undefined;
+  #startCount = 0;
 
   constructor(port: number) {
     this.#port = port;
   }
 
   async start(): Promise<void> {
-    this.#child = await startChildServer(database, directory.path, this.#port);
+    const settings = SLICES[this.#startCount++ % SLICES.length];
+    this.#child = await startChildServer(database, directory.path, this.#port, settings);
   }
 
   url(): string {
@@ -179,28 +189,28 @@ async function runOracle(
 
 test("one level", async () => {
   await runOracle({
-    ...{ tableCount: 3, levels: 1, shapeCount: 24, rounds: 10 * RUNS, stepsPerRound: 25 },
+    ...{ tableCount: 3, levels: 1, shapeCount: 24, rounds: runsOf(10), stepsPerRound: 25 },
     disturbances: 0,
   });
 }, 600_000);
 
 test("three levels", async () => {
   await runOracle({
-    ...{ tableCount: 4, levels: 3, shapeCount: 40, rounds: 12 * RUNS, stepsPerRound: 30 },
+    ...{ tableCount: 4, levels: 3, shapeCount: 40, rounds: runsOf(12), stepsPerRound: 30 },
     disturbances: 0,
   });
 }, 600_000);
 
 test("restarts and lost connections", async () => {
   await runOracle({
-    ...{ tableCount: 4, levels: LEVELS, shapeCount: 30, rounds: 10 * RUNS, stepsPerRound: 30 },
+    ...{ tableCount: 4, levels: LEVELS, shapeCount: 30, rounds: runsOf(10), stepsPerRound: 30 },
     disturbances: 0.5,
   });
 }, 600_000);
 
 test("killed in the middle of it", async () => {
   const options = {
-    ...{ tableCount: 4, levels: LEVELS, shapeCount: 30, rounds: 8 * RUNS, stepsPerRound: 30 },
+    ...{ tableCount: 4, levels: LEVELS, shapeCount: 30, rounds: runsOf(8), stepsPerRound: 30 },
     disturbances: 0.7,
   };
   await runOracle(options, new FarServer(await freePort()));

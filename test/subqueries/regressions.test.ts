@@ -101,7 +101,7 @@ test("after a restart, commits count from the first on", async () => {
   await expectRows(follower, ["2"], { moveOuts: 1, moveIns: 1, movedRows: 1 });
 });
 
-test("after a restart, more values may have left a nested subselect than a call has room for", async () => {
+test("after a restart, more values may have left a nested subquery than a call has room for", async () => {
   await happens("INSERT INTO projects SELECT n, 'many', 1 FROM generate_series(10, 130000) n");
   const follower = await follow(
     "project IN (SELECT id FROM projects WHERE parent IN (SELECT id FROM teams WHERE is_active))",
@@ -163,7 +163,7 @@ test("a shape that falls behind with one view may go with another in the same st
   const ofActive =
     "project IN (SELECT id FROM projects WHERE parent IN (SELECT id FROM teams WHERE is_active))";
   const first = await follow(ofActive);
-  // The NULL that comes cannot be said of this subselect's own subselect.
+  // The NULL that comes cannot be said of this subquery's own subquery.
   const gone = await follow(`${ofActive} OR level IN (SELECT id FROM projects
     WHERE id NOT IN (SELECT parent FROM projects WHERE id > 2))`);
   await happens(

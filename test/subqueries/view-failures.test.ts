@@ -1,5 +1,5 @@
 /**
- * Goal: a view that cannot be what its subselect gives takes its shapes along, says why in words
+ * Goal: a view that cannot be what its subquery gives takes its shapes along, says why in words
  * that are true, and nobody else notices.
  * Method: a live server and what it logs; a view is robbed of a row behind the server's back.
  */
@@ -90,7 +90,7 @@ const OF_SHORT = "code IN (SELECT code FROM projects WHERE length(code) < 100)";
 const OF_ALL = "code IN (SELECT code FROM projects)";
 const LONG = "repeat('long', 300000)";
 
-test("a value that is too long ends the shapes of its subselect, and no memory is spoken of", async () => {
+test("a value that is too long ends the shapes of its subquery, and no memory is spoken of", async () => {
   const [ofShort, ofAll] = [await follow(OF_SHORT), await follow(OF_ALL)];
   await database.query(`UPDATE projects SET code = ${LONG} WHERE id = 1`);
   await expectRows(ofShort, ["2", "3"]);

@@ -57,18 +57,22 @@ export class ArrayPostingBuffer implements PostingBuffer {
     return Float64Array.from(seqs, ({ seq }) => seq);
   }
 
-  freeze(): FrozenPostings {
+  freeze(): void {
     assert.ok(!this.hasFrozen, "one half is frozen at a time");
     this.#frozen = this.#active;
     this.#active = [];
-    const base = this.#frozen[0]?.seq ?? 0;
-    const kept = this.#frozen.filter(({ slot }) => this.#keyOf(slot as LogSlot) !== 0);
-    return {
+  }
+
+  copyFrozen(): Promise<FrozenPostings> {
+    const frozen = this.#frozen!;
+    const base = frozen[0]?.seq ?? 0;
+    const kept = frozen.filter(({ slot }) => this.#keyOf(slot as LogSlot) !== 0);
+    return Promise.resolve({
       count: kept.length,
       base: base as Seq,
       keys: Float64Array.from(kept, ({ slot }) => this.#keyOf(slot as LogSlot)),
       seqs: Uint32Array.from(kept, ({ seq }) => seq - base),
-    };
+    });
   }
 
   retire(): void {

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { runsOf } from "./runs.ts";
 import { seedOfRun } from "./seed.ts";
 
 /**
@@ -27,5 +28,5 @@ export function sample<T>(name: string, arbitrary: fc.Arbitrary<T>, count: numbe
 }
 
 function parameters(runs: number): { readonly numRuns: number; readonly seed: number } {
-  return { numRuns: runs * Number(process.env["RUNS"] ?? "1"), seed: seedOfRun() };
+  return { numRuns: runsOf(runs), seed: seedOfRun() };
 }

@@ -20,6 +20,7 @@ import assert from "node:assert/strict";
 import { afterAll, beforeAll, test } from "vitest";
 import { UNCHANGED } from "../support/pgoutput.ts";
 import { seededRandom } from "../support/random.ts";
+import { runsOf } from "../support/runs.ts";
 import { BUILDS } from "../support/routing-harness.ts";
 import type { Change } from "../support/routing-model.ts";
 import { ClauseGenerator, type GeneratedClause } from "./clause-generator.ts";
@@ -27,7 +28,7 @@ import { Comparison, explainDifference } from "./comparison.ts";
 import { RoutedClauses, type AnsweredClause } from "./routed-clauses.ts";
 import { TRAPS } from "./traps.ts";
 
-const CLAUSES = 400 * Number(process.env["RUNS"] ?? "1");
+const CLAUSES = runsOf(400);
 /** Of the clauses, that both take and that can be told from TRUE. */
 const ROUTED_SHARE_MIN = 0.5;
 /** Enough that shapes share accesses and sets, few enough that they leave each other rows. */

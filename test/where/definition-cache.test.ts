@@ -16,6 +16,7 @@ import type { Table } from "../../src/model/table.ts";
 import { DefinitionCache } from "../../src/where/definition-cache.ts";
 import { defineShape } from "../../src/where/define-shape.ts";
 import { seededRandom } from "../support/random.ts";
+import { runsOf } from "../support/runs.ts";
 import { ClauseGenerator } from "./clause-generator.ts";
 import { things } from "./sample-table.ts";
 import { SAMPLES } from "./value-samples.ts";
@@ -127,7 +128,7 @@ test("generated clauses", () => {
   const random = seededRandom("definition cache");
   const generator = new ClauseGenerator(random);
   const values = Object.values(SAMPLES).flat();
-  for (let done = 0; done < 500 * Number(process.env["RUNS"] ?? "1"); done += 1) {
+  for (let done = 0; done < runsOf(500); done += 1) {
     const { text, parameters } = generator.next();
     if (parameters.length === 0) continue;
     const shuffled = () => parameters.map(() => values[Math.floor(random() * values.length)]!);

@@ -13,6 +13,7 @@
 import assert from "node:assert/strict";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { seededRandom } from "../support/random.ts";
+import { runsOf } from "../support/runs.ts";
 import { ClauseGenerator } from "./clause-generator.ts";
 import { Comparison, explainDifference } from "./comparison.ts";
 
@@ -24,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => comparison.close());
 
-const CLAUSES = 5_000 * Number(process.env["RUNS"] ?? "1");
+const CLAUSES = runsOf(5_000);
 /**
  * Where a part of a conjunction is false, an error in another may not be raised: that is a matter
  * of the order in which they are looked at, which Postgres does not promise.

@@ -12,10 +12,11 @@ import { ASCII_CASE_MAPPING } from "../../src/model/case-mapping.ts";
 import { InvalidParameter } from "../../src/lib/errors.ts";
 import { defineShape } from "../../src/where/define-shape.ts";
 import { seededRandom } from "../support/random.ts";
+import { patienceFactor } from "../support/runs.ts";
 import { ClauseGenerator } from "./clause-generator.ts";
 import { items } from "./tables.ts";
 
-const CLAUSES = 10_000 * Number(process.env["RUNS"] ?? "1");
+const CLAUSES = 10_000 * patienceFactor();
 const facts = { publishesGeneratedColumns: false, caseMapping: ASCII_CASE_MAPPING };
 
 function define(where: string, params: readonly string[]) {

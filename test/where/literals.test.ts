@@ -18,6 +18,7 @@ import { defineShape } from "../../src/where/define-shape.ts";
 import { liftLiterals } from "../../src/where/literals.ts";
 import { pgQuery } from "../../src/where/pg-query.ts";
 import { seededRandom } from "../support/random.ts";
+import { runsOf } from "../support/runs.ts";
 import { ClauseGenerator } from "./clause-generator.ts";
 import { things } from "./sample-table.ts";
 import { SAMPLES } from "./value-samples.ts";
@@ -137,7 +138,7 @@ describe("a definition that is known by its form is the one that the analysis wo
       const same = (one: string) => liftLiterals(one)!.form === liftLiterals(old)!.form;
       return pick(numbers.filter((one) => liftLiterals(one) !== undefined && same(one)));
     };
-    for (let done = 0; done < 400 * Number(process.env["RUNS"] ?? "1"); done += 1) {
+    for (let done = 0; done < runsOf(400); done += 1) {
       const { text, parameters } = generator.next();
       compare(text, parameters);
       for (let n = 0; n < 4; n++) compare(vary(text, other), parameters);
@@ -209,7 +210,7 @@ test("literals begin where tokens of the parser do", () => {
     ",",
   ];
   const all = [...pieces, ...more];
-  for (let done = 0; done < 3_000 * Number(process.env["RUNS"] ?? "1"); done += 1) {
+  for (let done = 0; done < runsOf(3_000); done += 1) {
     const size = 1 + Math.floor(random() * 8);
     const text = Array.from({ length: size }, () => all[Math.floor(random() * all.length)]).join(
       "",

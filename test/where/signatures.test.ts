@@ -17,6 +17,7 @@ import type { Operation } from "../../src/where/operations/operation.ts";
 import { resolve } from "../../src/where/resolve.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { seededRandom } from "../support/random.ts";
+import { runsOf } from "../support/runs.ts";
 
 let database: TestDatabase;
 let client: pg.Client;
@@ -98,7 +99,7 @@ test("implicit casts are those of Postgres", async () => {
   }
 });
 
-const CALLS = 2_500 * Number(process.env["RUNS"] ?? "1");
+const CALLS = runsOf(2_500);
 const UNDEFINED_TYPE_OR_CALL = /^42/;
 /** Ours alone: Postgres has the operator only. */
 const NOT_FUNCTIONS = new Set(["ilike"]);

@@ -31,10 +31,11 @@ import { rowExpression } from "../../src/postgres/row-expression.ts";
 import { defineShape } from "../../src/where/define-shape.ts";
 import { compileDependentFilter } from "../../src/where/dependent-filter.ts";
 import { seededRandom } from "../support/random.ts";
+import { runsOf } from "../support/runs.ts";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { SubqueryGenerator, TABLE_NAMES, TABLE_SQL, VALUES } from "./subquery-generator.ts";
 
-const CLAUSES = 200 * Number(process.env["RUNS"] ?? "1");
+const CLAUSES = runsOf(200);
 const ROW_COUNT = 12;
 /** Rows change so often that views are empty now and then, and have NULLs or none. */
 const CLAUSES_PER_FILL = 20;

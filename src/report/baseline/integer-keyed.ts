@@ -1,11 +1,12 @@
 /**
- * The same state keyed by dense integers, as well as plain JavaScript can: what is fixed in width
- * lies in typed columns, a chunk at a time so that none is ever copied; the rest is arrays and Maps
- * whose keys are small integers. Handles are turned into ids and back at the edge, in one place.
+ * The same state keyed by dense integers, as a careful engineer writes it in plain JavaScript: what
+ * is fixed in width lies in typed columns, a chunk at a time so that none is ever copied, and the
+ * filter's Map has small integers. As in the core a handle is two numbers until somebody asks for
+ * it, and nothing leads from handles to ids: a request brings its definition.
  *
  *     columns    id -> template, tail, last use, generation, state     17 bytes
- *     keys       id -> constants, as the filter has them
- *     edge       id -> handle, handle -> id
+ *                id -> storage key, hash: the handle                   12 bytes
+ *                id -> constants, as the filter has them                8 bytes beside texts
  *     filter     per (table, columns): values -> id, or a Set of two and more
  *
  * The id of a removed shape is used again, oldest first, under another generation.
@@ -24,65 +25,67 @@ const CHUNK_BITS = 14;
 const CHUNK_SHAPES = 1 << CHUNK_BITS;
 const CHUNK_MASK = CHUNK_SHAPES - 1;
 
-/** The fixed-width columns of 16,384 shapes. */
+/** The columns of 16,384 shapes. */
 class ShapeChunk {
   readonly templates = new Uint32Array(CHUNK_SHAPES);
   readonly tails = new Float64Array(CHUNK_SHAPES);
   readonly lastUses = new Uint16Array(CHUNK_SHAPES);
   readonly generations = new Uint8Array(CHUNK_SHAPES);
   readonly states = new Uint8Array(CHUNK_SHAPES);
+  readonly keys = new Float64Array(CHUNK_SHAPES);
+  readonly hashes = new Uint32Array(CHUNK_SHAPES);
+  readonly constants = new Array<string | number>(CHUNK_SHAPES).fill(0);
 }
 
 export class IntegerKeyedEngine extends BaselineEngine<string | number, number> {
   readonly name = "integer-keyed";
   readonly #chunks: ShapeChunk[] = [];
-  readonly #constantsOf: (string | number)[] = [0];
-  readonly #handles: string[] = [""];
-  readonly #ids = new Map<string, number>();
   readonly #retired = new IdQueue();
+  /** The next id that no shape has had. */
+  #next = 1;
   #keys = 0;
+  #shapeCount = 0;
 
   get shapeCount(): number {
-    return this.#ids.size;
+    return this.#shapeCount;
   }
 
   add(templateIndex: number, constants: readonly string[]): number {
     const template = this.templates[templateIndex]!;
     const key = this.keyOfConstants(template.path, constants);
     this.#keys += 1;
-    const hash = definitionHash(templateIndex, constants);
-    const handle = `${hash}-${EPOCH_MICROSECONDS + this.#keys}`;
     const id = this.#mint();
-    this.#ids.set(handle, id);
-    this.#handles[id] = handle;
-    this.#constantsOf[id] = key;
     const chunk = this.#chunks[id >>> CHUNK_BITS]!;
-    chunk.templates[id & CHUNK_MASK] = templateIndex;
-    chunk.tails[id & CHUNK_MASK] = 1;
+    const place = id & CHUNK_MASK;
+    chunk.templates[place] = templateIndex;
+    chunk.tails[place] = 1;
+    chunk.keys[place] = this.#keys;
+    chunk.hashes[place] = definitionHash(templateIndex, constants);
+    chunk.constants[place] = key;
     this.file(template.path.filter, key, id);
+    this.#shapeCount += 1;
     return id;
   }
 
   remove(id: number): void {
-    this.unfile(this.templateOf(id).path.filter, this.#constantsOf[id]!, id);
-    this.#ids.delete(this.#handles[id]!);
-    this.#handles[id] = "";
-    this.#constantsOf[id] = 0;
-    this.#chunks[id >>> CHUNK_BITS]!.generations[id & CHUNK_MASK]! += 1;
+    const chunk = this.#chunks[id >>> CHUNK_BITS]!;
+    const place = id & CHUNK_MASK;
+    this.unfile(this.templateOf(id).path.filter, chunk.constants[place]!, id);
+    chunk.constants[place] = 0;
+    chunk.generations[place]! += 1;
     this.#retired.push(id);
+    this.#shapeCount -= 1;
   }
 
   find(template: number, constants: readonly string[]): number | undefined {
     return this.findFiled(template, constants);
   }
 
-  /** The edge: what a request that brings its handle asks. */
-  idOf(handle: string): number | undefined {
-    return this.#ids.get(handle);
-  }
-
+  /** What an answer says. */
   handleOf(id: number): string {
-    return this.#handles[id]!;
+    const chunk = this.#chunks[id >>> CHUNK_BITS]!;
+    const place = id & CHUNK_MASK;
+    return `${chunk.hashes[place]}-${EPOCH_MICROSECONDS + chunk.keys[place]!}`;
   }
 
   generationOf(id: number): number {
@@ -140,7 +143,7 @@ export class IntegerKeyedEngine extends BaselineEngine<string | number, number> 
   }
 
   #mint(): number {
-    const id = this.#retired.size > 0 ? this.#retired.shift() : this.#handles.length;
+    const id = this.#retired.size > 0 ? this.#retired.shift() : this.#next++;
     if (id >>> CHUNK_BITS === this.#chunks.length) this.#chunks.push(new ShapeChunk());
     return id;
   }

@@ -2,17 +2,19 @@
  * How the plain JavaScript engines name a shape inside, where its definition does not lie in one
  * filter: the one thing in which `string-keyed` and `integer-keyed` differ there.
  *
- *     handles     definition -> handle, handle -> constants             every index holds handles
- *     integers    definition -> id,     array of constants by id        every index holds ids
+ *     handles     definition -> handle, handle -> definition            every index holds handles
+ *     integers    definition -> id,     array of definitions by id      every index holds ids
  *
- * Both keep as little as they can: no position, no last use, no state, which the core has.
+ * A definition is one text, template and constants, and held once. Both keep as little as they can:
+ * no position, no last use, no state, which the core has.
  */
 
+import { flatText } from "./flat-text.ts";
 import { definitionHash, EPOCH_MICROSECONDS } from "./routing-engine.ts";
 
 export interface ShapeNames<Ref extends string | number> {
   /** REQUIRES: the definition is not there yet. */
-  add(definition: string, constants: readonly string[]): Ref;
+  add(definition: string): Ref;
   find(definition: string): Ref | undefined;
   /** Forgets the definition and returns the name it had. REQUIRES: it is there. */
   remove(definition: string): Ref;
@@ -20,14 +22,16 @@ export interface ShapeNames<Ref extends string | number> {
 
 export class HandleNames implements ShapeNames<string> {
   readonly #handles = new Map<string, string>();
-  readonly #constants = new Map<string, readonly string[]>();
+  readonly #definitions = new Map<string, string>();
   #keys = 0;
 
-  add(definition: string, constants: readonly string[]): string {
+  add(definition: string): string {
     this.#keys += 1;
-    const handle = `${definitionHash(0, constants)}-${EPOCH_MICROSECONDS + this.#keys}`;
-    this.#handles.set(definition, handle);
-    this.#constants.set(handle, constants);
+    const hash = definitionHash(0, [definition]);
+    const handle = flatText(`${hash}-${EPOCH_MICROSECONDS + this.#keys}`);
+    const flat = flatText(definition);
+    this.#handles.set(flat, handle);
+    this.#definitions.set(handle, flat);
     return handle;
   }
 
@@ -38,20 +42,21 @@ export class HandleNames implements ShapeNames<string> {
   remove(definition: string): string {
     const handle = this.#handles.get(definition)!;
     this.#handles.delete(definition);
-    this.#constants.delete(handle);
+    this.#definitions.delete(handle);
     return handle;
   }
 }
 
 export class IntegerNames implements ShapeNames<number> {
   readonly #ids = new Map<string, number>();
-  readonly #constants: (readonly string[] | undefined)[] = [undefined];
+  readonly #definitions: (string | undefined)[] = [undefined];
   readonly #free: number[] = [];
 
-  add(definition: string, constants: readonly string[]): number {
-    const id = this.#free.pop() ?? this.#constants.length;
-    this.#ids.set(definition, id);
-    this.#constants[id] = constants;
+  add(definition: string): number {
+    const id = this.#free.pop() ?? this.#definitions.length;
+    const flat = flatText(definition);
+    this.#ids.set(flat, id);
+    this.#definitions[id] = flat;
     return id;
   }
 
@@ -62,7 +67,7 @@ export class IntegerNames implements ShapeNames<number> {
   remove(definition: string): number {
     const id = this.#ids.get(definition)!;
     this.#ids.delete(definition);
-    this.#constants[id] = undefined;
+    this.#definitions[id] = undefined;
     this.#free.push(id);
     return id;
   }

@@ -17,6 +17,7 @@
 
 import { BaselineEngine, type Filter } from "./baseline-engine.ts";
 import { canonicalInt, isCanonicalInt } from "./canonical-int.ts";
+import { flatText } from "./flat-text.ts";
 import { TEXT_VALUE, type Tuple } from "./pgoutput-reader.ts";
 import { definitionHash, EPOCH_MICROSECONDS } from "./routing-engine.ts";
 import type { Path, Template } from "./schema.ts";
@@ -48,7 +49,7 @@ export class StringKeyedEngine extends BaselineEngine<string, string> {
     const key = this.keyOfConstants(template.path, constants);
     this.#keys += 1;
     const hash = definitionHash(templateIndex, constants);
-    const handle = `${hash}-${EPOCH_MICROSECONDS + this.#keys}`;
+    const handle = flatText(`${hash}-${EPOCH_MICROSECONDS + this.#keys}`);
     this.#rows.set(handle, { template, key, tail: 1, lastUse: 0, state: 0 });
     this.file(template.path.filter, key, handle);
     return handle;

@@ -1,5 +1,5 @@
 /**
- * The value sets of subselects in ordinary JavaScript, as an engine needs them: which sets have a
+ * The value sets of subqueries in ordinary JavaScript, as an engine needs them: which sets have a
  * value, to route a row and to say whether it is a member, and which values a set has, to take it
  * out again.
  *

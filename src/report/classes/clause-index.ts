@@ -2,12 +2,13 @@
  * Ordinary indexes of clauses: what suggests itself to a good engineer for each of them.
  *
  *     TextIndex     Map from text to a name, or to a Set of two and more
- *     RangeIndex    array sorted by lower bound; the widest says how far back
+ *     RangeIndex    sorted by lower bound, in chunks; the widest says how far back
  *     PrefixIndex   a Map for each length of prefix
  *     NullIndex     the Set of all shapes beside the index of what else they are for
  *     PatternList   the text in lower case once, then every pattern in turn
  */
 
+import { partitionPoint } from "../../lib/partition-point.ts";
 import { COLUMN } from "./events.ts";
 
 export type Visit<Ref> = (ref: Ref) => void;
@@ -79,51 +80,64 @@ interface Range<Ref> {
   readonly ref: Ref;
 }
 
+/** Chunks are cut in two when they have more. */
+const CHUNK_RANGES_MAX = 512;
+
 export class RangeIndex<Ref> implements ClauseIndex<Ref> {
-  readonly #ranges: Range<Ref>[] = [];
+  /** Ascending, and each of them so within; none is empty but the only one. */
+  readonly #chunks: Range<Ref>[][] = [[]];
   #widest = 0;
-  #isSorted = true;
 
   add(ref: Ref, [from, to]: readonly string[]): void {
     const range = { from: Number(from), to: Number(to), ref };
     this.#widest = Math.max(this.#widest, range.to - range.from);
-    // Many at once are sorted once, when the first row comes.
-    this.#isSorted &&= this.#ranges.length === 0 || this.#ranges.at(-1)!.from <= range.from;
-    this.#ranges.push(range);
+    const at = this.#chunkOf(range.from);
+    const chunk = this.#chunks[at]!;
+    const place = lowerBound(chunk, range.from);
+    chunk.splice(place, 0, range);
+    if (chunk.length <= CHUNK_RANGES_MAX) return;
+    // Ranges that come in their order leave full chunks behind.
+    const isLast = place === CHUNK_RANGES_MAX;
+    this.#chunks.splice(at + 1, 0, chunk.splice(isLast ? place : CHUNK_RANGES_MAX / 2));
   }
 
   remove(ref: Ref, [from]: readonly string[]): void {
-    this.#sort();
-    let at = this.#lowerBound(Number(from));
-    while (this.#ranges[at]!.ref !== ref) at += 1;
-    this.#ranges.splice(at, 1);
+    for (let at = this.#chunkOf(Number(from)); ; at += 1) {
+      const chunk = this.#chunks[at]!;
+      const place = chunk.findIndex((range) => range.ref === ref);
+      if (place < 0) continue;
+      chunk.splice(place, 1);
+      if (chunk.length === 0 && this.#chunks.length > 1) this.#chunks.splice(at, 1);
+      return;
+    }
   }
 
   find(row: RowTexts, visit: Visit<Ref>): void {
-    this.#sort();
     const n = Number(row.text(COLUMN.n));
-    for (let at = this.#lowerBound(n - this.#widest); at < this.#ranges.length; at += 1) {
-      const { from, to, ref } = this.#ranges[at]!;
-      if (from > n) break;
-      if (n <= to) visit(ref);
+    const least = n - this.#widest;
+    for (let at = this.#chunkOf(least); at < this.#chunks.length; at += 1) {
+      const chunk = this.#chunks[at]!;
+      for (let place = lowerBound(chunk, least); place < chunk.length; place += 1) {
+        const { from, to, ref } = chunk[place]!;
+        if (from > n) return;
+        if (n <= to) visit(ref);
+      }
     }
   }
 
-  #lowerBound(from: number): number {
-    let low = 0;
-    let high = this.#ranges.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#ranges[middle]!.from < from) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  /** The first chunk in which a range may be that begins there. */
+  #chunkOf(from: number): number {
+    const after = partitionPoint(this.#chunks.length, (at) => {
+      const chunk = this.#chunks[at]!;
+      return chunk.length > 0 && chunk[0]!.from < from;
+    });
+    return Math.max(0, after - 1);
   }
+}
 
-  #sort(): void {
-    if (!this.#isSorted) this.#ranges.sort((a, b) => a.from - b.from);
-    this.#isSorted = true;
-  }
+/** The first range that does not begin before `from`. */
+function lowerBound<Ref>(ranges: readonly Range<Ref>[], from: number): number {
+  return partitionPoint(ranges.length, (at) => ranges[at]!.from < from);
 }
 
 export class PrefixIndex<Ref extends string | number> implements ClauseIndex<Ref> {

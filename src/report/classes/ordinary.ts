@@ -43,7 +43,7 @@ export class OrdinaryEngine<Ref extends string | number> implements ClauseEngine
   add(slot: number): void {
     const name = this.#clauses.templateNameOf(slot);
     const { constants } = this.#clauses.shapeOf(name, slot);
-    const ref = this.#names.add(definitionOf(name, constants), constants);
+    const ref = this.#names.add(definitionOf(name, constants));
     this.#indexOf(name).add(ref, constants);
   }
 

@@ -1,5 +1,5 @@
 /**
- * Shapes with a subselect in the router of this project: a view of each distinct subselect, whose
+ * Shapes with a subquery in the router of this project: a view of each distinct subquery, whose
  * values are applied as the rows of its table would be, and shapes that refer to it.
  */
 
@@ -54,8 +54,8 @@ export class CoreSubqueries implements Population {
   }
 
   add(shape: number): void {
-    const subselect = this.#set.subselectOf(shape);
-    const view = this.#findView(subselect) ?? this.#addView(subselect);
+    const subquery = this.#set.subselectOf(shape);
+    const view = this.#findView(subquery) ?? this.#addView(subquery);
     this.#keys += 1;
     const id = granted(this.#shapes.mint(this.#keys as StorageKey, 0));
     this.#route(id, this.#template, this.#constantsOf(shape, view), this.#entriesOf(shape, view));
@@ -87,15 +87,15 @@ export class CoreSubqueries implements Population {
     return structuresOf(this.#accounting);
   }
 
-  #findView(subselect: number): ShapeId | undefined {
-    return this.#router.findShape(this.#viewTemplate, encodeConstants([String(subselect)]));
+  #findView(subquery: number): ShapeId | undefined {
+    return this.#router.findShape(this.#viewTemplate, encodeConstants([String(subquery)]));
   }
 
-  #addView(subselect: number): ShapeId {
+  #addView(subquery: number): ShapeId {
     const view = granted(this.#shapes.mintView());
-    this.#route(view, this.#viewTemplate, [String(subselect)], []);
+    this.#route(view, this.#viewTemplate, [String(subquery)], []);
     this.#views.addView(view, this.#viewTemplate);
-    for (const value of this.#set.valuesOf(subselect)) {
+    for (const value of this.#set.valuesOf(subquery)) {
       const outcome = this.#views.apply(view, encodeConstants([value]), 1);
       if (outcome !== "applied") throw new RangeError(`a value is ${outcome}`);
     }

@@ -1,10 +1,10 @@
 /**
- * What ids, the container and sharing give for subselects, each on its own: four ways to keep the
+ * What ids, the container and sharing give for subqueries, each on its own: four ways to keep the
  * same sets of values, each one step from the one before.
  *
  *     by handles ──ids──> by integers ──container──> in the core ──sharing──> shared, in the core
  *
- * The first three are the engines where every shape has a subselect of its own, the fourth is the
+ * The first three are the engines where every shape has a subquery of its own, the fourth is the
  * core where a hundred shapes have the same. Bytes are those of whole shapes.
  */
 
@@ -20,8 +20,8 @@ const UUIDS = "subqueries-uuid";
 export const GAINS_TITLE = "What ids, the container and sharing give";
 
 export const GAINS_ABOUT =
-  "Bytes per shape with a subselect, all in, and how many times fewer they are with each step: " +
-  "handles are replaced by integers, ordinary containers by the core's, and subselects of one " +
+  "Bytes per shape with a subquery, all in, and how many times fewer they are with each step: " +
+  "handles are replaced by integers, ordinary containers by the core's, and subqueries of one " +
   "shape by those of 100. The last column is what sharing alone gives without the core.";
 
 export const GAINS_HEAD = [
@@ -36,7 +36,7 @@ export const GAINS_HEAD = [
   "sharing, by integers",
 ] as const;
 
-/** A row for each size at which all engines were measured; none without subselects. */
+/** A row for each size at which all engines were measured; none without subqueries. */
 export function gainRows(comparisons: readonly Comparison[]): readonly (readonly string[])[] {
   return comparisons
     .filter(({ workload }) => workload === UNSHARED || workload === UUIDS)

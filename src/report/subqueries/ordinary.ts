@@ -1,6 +1,6 @@
 /**
- * Shapes with a subselect in ordinary JavaScript. Where each has its own, the shape itself owns the
- * values; where they share them, the values are kept once, and a subselect knows its shapes.
+ * Shapes with a subquery in ordinary JavaScript. Where each has its own, the shape itself owns the
+ * values; where they share them, the values are kept once, and a subquery knows its shapes.
  */
 
 import type { ShapeNames } from "../baseline/shape-names.ts";
@@ -16,35 +16,34 @@ export class OrdinarySubqueries<
   readonly #names: ShapeNames<Ref>;
   readonly #toValue: (text: string) => Value;
   readonly #values = new ValueSets<Ref, Value>();
-  /** Of shared subselects: by number, its name among the owners. */
-  readonly #subselects: ShapeNames<Ref>;
+  /** Of shared subqueries: by number, its name among the owners. */
+  readonly #subqueries: ShapeNames<Ref>;
   readonly #users = new Map<Ref, Set<Ref>>();
 
-  /** @param subselects names of another kind than shapes have. */
+  /** @param subqueries names of another kind than shapes have. */
   constructor(
     set: SubquerySet,
     names: ShapeNames<Ref>,
-    subselects: ShapeNames<Ref>,
+    subqueries: ShapeNames<Ref>,
     toValue: (text: string) => Value,
   ) {
     this.#set = set;
     this.#names = names;
-    this.#subselects = subselects;
+    this.#subqueries = subqueries;
     this.#toValue = toValue;
   }
 
   add(shape: number): void {
-    const constants = [String(shape)];
-    const ref = this.#names.add(definitionOf(shape), constants);
+    const ref = this.#names.add(definitionOf(shape));
     if (!this.#set.isShared) {
       this.#addValues(ref, shape);
       return;
     }
-    const subselect = this.#set.subselectOf(shape);
-    let owner = this.#subselects.find(definitionOf(subselect));
+    const subquery = this.#set.subselectOf(shape);
+    let owner = this.#subqueries.find(definitionOf(subquery));
     if (owner === undefined) {
-      owner = this.#subselects.add(definitionOf(subselect), [String(subselect)]);
-      this.#addValues(owner, subselect);
+      owner = this.#subqueries.add(definitionOf(subquery));
+      this.#addValues(owner, subquery);
       this.#users.set(owner, new Set());
     }
     this.#users.get(owner)!.add(ref);
@@ -56,14 +55,14 @@ export class OrdinarySubqueries<
       this.#values.remove(ref);
       return;
     }
-    const subselect = definitionOf(this.#set.subselectOf(shape));
-    const owner = this.#subselects.find(subselect)!;
+    const subquery = definitionOf(this.#set.subselectOf(shape));
+    const owner = this.#subqueries.find(subquery)!;
     const users = this.#users.get(owner)!;
     users.delete(ref);
     if (users.size > 0) return;
     this.#users.delete(owner);
     this.#values.remove(owner);
-    this.#subselects.remove(subselect);
+    this.#subqueries.remove(subquery);
   }
 
   has(shape: number): boolean {
@@ -74,8 +73,8 @@ export class OrdinarySubqueries<
     return undefined;
   }
 
-  #addValues(owner: Ref, subselect: number): void {
-    this.#values.add(owner, this.#set.valuesOf(subselect).map(this.#toValue));
+  #addValues(owner: Ref, subquery: number): void {
+    this.#values.add(owner, this.#set.valuesOf(subquery).map(this.#toValue));
   }
 }
 

@@ -1,47 +1,48 @@
 /**
- * Shapes with a subselect to be measured:
+ * Shapes with a subquery to be measured:
  *
  *     of its own    item IN (SELECT item FROM grants WHERE role = <shape>)
  *     shared        item IN (SELECT item FROM grants WHERE role = <role>) AND kind = <shape>
  */
 
+import { flatText } from "../baseline/flat-text.ts";
 import { Random } from "../random.ts";
 
 export type ValueKind = "int" | "uuid";
 
 export interface SubquerySet {
   readonly kind: ValueKind;
-  /** Whether several shapes have the same subselect. */
+  /** Whether several shapes have the same subquery. */
   readonly isShared: boolean;
-  /** The number of a shape's subselect. */
+  /** The number of a shape's subquery. */
   subselectOf(shape: number): number;
-  /** All different, as text; they follow from the number of the subselect alone. */
-  valuesOf(subselect: number): readonly string[];
+  /** All different, as text; they follow from the number of the subquery alone. */
+  valuesOf(subquery: number): readonly string[];
 }
 
 export interface DrawnValues {
   readonly kind: ValueKind;
   readonly valuesPerSubselect: number;
-  /** Of how many they are drawn; undefined: no two subselects have one in common. */
+  /** Of how many they are drawn; undefined: no two subqueries have one in common. */
   readonly valuesInAll: number | undefined;
 }
 
-/** Shapes of which so many that follow each other have the same subselect, of values drawn. */
+/** Shapes of which so many that follow each other have the same subquery, of values drawn. */
 export function drawnSet(values: DrawnValues, shapesPerSubselect: number): SubquerySet {
   return {
     kind: values.kind,
     isShared: shapesPerSubselect > 1,
     subselectOf: (shape) => Math.floor(shape / shapesPerSubselect),
-    valuesOf: (subselect) => draw(values, subselect),
+    valuesOf: (subquery) => draw(values, subquery),
   };
 }
 
-function draw(drawn: DrawnValues, subselect: number): readonly string[] {
+function draw(drawn: DrawnValues, subquery: number): readonly string[] {
   const { kind, valuesPerSubselect: count, valuesInAll } = drawn;
   if (valuesInAll === undefined) {
-    return Array.from({ length: count }, (_, at) => textOf(kind, subselect * count + at));
+    return Array.from({ length: count }, (_, at) => textOf(kind, subquery * count + at));
   }
-  const random = new Random(subselect);
+  const random = new Random(subquery);
   const numbers = new Set<number>();
   while (numbers.size < count) numbers.add(random.below(valuesInAll));
   return [...numbers].map((number) => textOf(kind, number));
@@ -53,5 +54,5 @@ export function textOf(kind: ValueKind, number: number): string {
   // Scattered, and different: an odd factor permutes 32 bits.
   const low = number.toString(16).padStart(12, "0");
   const high = (Math.imul(number, 0x9e3779b1) >>> 0).toString(16).padStart(8, "0");
-  return `${high}-0000-4000-8000-${low}`;
+  return flatText(`${high}-0000-4000-8000-${low}`);
 }

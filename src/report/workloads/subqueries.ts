@@ -1,4 +1,4 @@
-/** Shapes with a subselect, kept by any engine. */
+/** Shapes with a subquery, kept by any engine. */
 
 import { HandleNames, IntegerNames } from "../baseline/shape-names.ts";
 import { createCore } from "../core-engine.ts";

@@ -13,11 +13,11 @@ import {
 import type { ArrayValue, ScalarValue } from "../../../src/where/values/scalar-type.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { seededRandom } from "../../support/random.ts";
+import { runsOf } from "../../support/runs.ts";
 import { arrayText } from "./array-texts.ts";
 import { compare, quoteLiteral } from "./differential.ts";
 import { integerBetween, pick, type Random } from "./value-texts.ts";
 
-const RUNS = Number(process.env["RUNS"] ?? "1");
 const type = typeNamed("int4[]");
 const read = (text: string): ArrayValue => type.parse(text) as ArrayValue;
 
@@ -30,7 +30,7 @@ afterAll(() => database.dispose());
 
 test("an element is found by its subscripts", async () => {
   const random = seededRandom("subscripts");
-  await compare(database, 2_000 * RUNS, () => {
+  await compare(database, runsOf(2_000), () => {
     const text = arrayText("int4", random);
     const subscripts = Array.from({ length: pick(random, [1, 1, 2, 3]) }, () => subscript(random));
     return {
@@ -42,7 +42,7 @@ test("an element is found by its subscripts", async () => {
 
 test("a slice is what lies inside the bounds", async () => {
   const random = seededRandom("slices");
-  await compare(database, 2_000 * RUNS, () => {
+  await compare(database, runsOf(2_000), () => {
     const text = arrayText("int4", random);
     const bounds = Array.from({ length: pick(random, [1, 1, 2, 3]) }, () => sliceBounds(random));
     const sql = bounds.map(({ lower = "", upper = "" }) => `[${lower}:${upper}]`).join("");
@@ -55,7 +55,7 @@ test("a slice is what lies inside the bounds", async () => {
 
 test("arrays in ARRAY[] become one, if they are alike", async () => {
   const random = seededRandom("constructors");
-  await compare(database, 2_000 * RUNS, () => {
+  await compare(database, runsOf(2_000), () => {
     const first = arrayText("int4", random);
     const texts = Array.from({ length: pick(random, [1, 2, 3]) }, () =>
       random() < 0.1 ? null : random() < 0.5 ? first : arrayText("int4", random),

@@ -12,11 +12,10 @@ import { typeNamed } from "../../../src/where/type-table.ts";
 import type { TypeName } from "../../../src/where/values/scalar-type.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { seededRandom } from "../../support/random.ts";
+import { patienceFactor, runsOf } from "../../support/runs.ts";
 import { arrayText } from "./array-texts.ts";
 import { compare, quoteLiteral, type Case } from "./differential.ts";
 import { pick, randomDouble, randomFloat, type Random } from "./value-texts.ts";
-
-const RUNS = Number(process.env["RUNS"] ?? "1");
 
 let database: TestDatabase;
 
@@ -158,11 +157,11 @@ const grammars: Record<string, readonly (readonly string[])[]> = {
 };
 
 for (const [type, pieces] of Object.entries(grammars)) {
-  test(`${type} reads what Postgres reads`, { timeout: 60_000 * RUNS }, async () => {
+  test(`${type} reads what Postgres reads`, { timeout: 60_000 * patienceFactor() }, async () => {
     const random = seededRandom(`input of ${type}`);
     const next = () =>
       reading(type as TypeName, pieces.map((piece) => pick(random, piece)).join(""));
-    await compare(database, 1_500 * RUNS, next);
+    await compare(database, runsOf(1_500), next);
   });
 }
 
@@ -177,10 +176,14 @@ const written: Record<string, (random: Random) => string> = {
 };
 
 for (const [type, textOf] of Object.entries(written)) {
-  test(`${type} is written as Postgres writes it`, { timeout: 60_000 * RUNS }, async () => {
-    const random = seededRandom(`output of ${type}`);
-    await compare(database, 1_500 * RUNS, () => reading(type as TypeName, textOf(random)));
-  });
+  test(
+    `${type} is written as Postgres writes it`,
+    { timeout: 60_000 * patienceFactor() },
+    async () => {
+      const random = seededRandom(`output of ${type}`);
+      await compare(database, runsOf(1_500), () => reading(type as TypeName, textOf(random)));
+    },
+  );
 }
 
 test("powers of ten and two are written as Postgres writes them", async () => {

@@ -8,10 +8,9 @@ import { afterAll, beforeAll, test } from "vitest";
 import { matchesLike } from "../../../src/where/values/like.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { seededRandom } from "../../support/random.ts";
+import { runsOf } from "../../support/runs.ts";
 import { compare, quoteLiteral } from "./differential.ts";
 import { integerBetween, pick, type Random } from "./value-texts.ts";
-
-const RUNS = Number(process.env["RUNS"] ?? "1");
 
 let database: TestDatabase;
 
@@ -22,7 +21,7 @@ afterAll(() => database.dispose());
 
 test("a pattern matches where it does in Postgres", async () => {
   const random = seededRandom("LIKE");
-  await compare(database, 6_000 * RUNS, () => {
+  await compare(database, runsOf(6_000), () => {
     const text = wordOf(Array.from("aaab😀é\n\\%_"), 8, random);
     const pattern = wordOf(Array.from("aaab%%%__\\😀é\n"), 8, random);
     return {

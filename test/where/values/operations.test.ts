@@ -30,11 +30,11 @@ import { typeNamed } from "../../../src/where/type-table.ts";
 import type { TypeName } from "../../../src/where/values/scalar-type.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { seededRandom } from "../../support/random.ts";
+import { patienceFactor, runsOf } from "../../support/runs.ts";
 import { arrayText } from "./array-texts.ts";
 import { compare, quoteLiteral, type Case } from "./differential.ts";
 import { integerBetween, pick, textOf, type GeneratedName, type Random } from "./value-texts.ts";
 
-const RUNS = Number(process.env["RUNS"] ?? "1");
 const NULL_SHARE = 0.03;
 /** Postgres would make a text of a gigabyte, and does so in earnest. */
 const MAKES_LONG_TEXT = new Set(["repeat", "lpad", "rpad"]);
@@ -64,11 +64,11 @@ const families: Record<string, { operations: readonly Operation[]; count: number
 };
 
 for (const [name, { operations, count }] of Object.entries(families)) {
-  test(`${name} as in Postgres`, { timeout: 60_000 * RUNS }, async () => {
+  test(`${name} as in Postgres`, { timeout: 60_000 * patienceFactor() }, async () => {
     const random = seededRandom(`operations on ${name}`);
     const offered = operations.filter(({ refusal }) => refusal === undefined);
     const next = () => caseOf(pick(random, offered), random);
-    assert.equal(await compare(database, count * RUNS, next), 0, "operations not offered");
+    assert.equal(await compare(database, runsOf(count), next), 0, "operations not offered");
   });
 }
 

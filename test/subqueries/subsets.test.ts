@@ -1,9 +1,9 @@
 /**
- * Pages of shapes whose rows move (protocol 12 and 14.6).
+ * Subsets of shapes whose rows move (protocol 12 and 14.6).
  *
- * Goal: whoever asks for a page and goes on in the log from where he was holds what Postgres
- * answers, however the page's snapshot lies to the moves, and however fast rows move.
- * Method: the official stream, of changes only, asks for pages while random transactions happen;
+ * Goal: whoever asks for a subset and goes on in the log from where he was holds what Postgres
+ * answers, however the subset's snapshot lies to the moves, and however fast rows move.
+ * Method: the official stream, of changes only, asks for subsets while random transactions happen;
  * then the interleavings one by one in which it once lost rows, made by stopping the stream from
  * Postgres, or by a client that is behind.
  */
@@ -16,10 +16,11 @@ import { StreamFollower } from "../clients/subquery-clients.ts";
 import { BEGINNING, CLAUSES, randomChange, SCHEMA } from "../clients/subquery-history.ts";
 import { eventually } from "../support/eventually.ts";
 import { seededRandom } from "../support/random.ts";
+import { runsOf } from "../support/runs.ts";
 import { RestartableServer } from "../support/restartable-server.ts";
 
 const ROUNDS = 2;
-/** Of one round; before every fourth another shape is asked for a page. */
+/** Of one round; before every fourth another shape is asked for a subset. */
 const TRANSACTIONS = 48;
 const OF_ANN = CLAUSES.in;
 const WHOLE = { where: "id > 0", orderBy: "id", limit: 100 };
@@ -117,7 +118,7 @@ async function stopStream(): Promise<() => void> {
 
 test("pages that are asked for while rows move all the time", async () => {
   const random = seededRandom("pages while rows move");
-  const rounds = ROUNDS * Number(process.env["RUNS"] ?? "1");
+  const rounds = runsOf(ROUNDS);
   for (let round = 0; round < rounds; round++) {
     const clauses = Object.values(CLAUSES);
     const asked: Asked[] = [];

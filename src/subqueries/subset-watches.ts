@@ -1,21 +1,21 @@
 /**
- * Pages of a shape with subqueries (protocol 12), for clients that go on in its log from where they
- * were. So there has to be a place in the log at which the shape is what the page's snapshot shows.
- * While a shape is behind there may be none: its rows go on with views that stay, and then the
- * views jump, perhaps over what they were at the time.
+ * Subsets of a shape with subqueries (protocol 12), for clients that go on in its log from where
+ * they were. So there has to be a place in the log at which the shape is what the subset's snapshot
+ * shows. While a shape is behind there may be none: its rows go on with views that stay, and then
+ * the views jump, perhaps over what they were at the time.
  *
  *     commits      41    42    43    44    45    46
  *     the shape    ────────┤ moves rows in    ├───     behind from 43 until it is brought up
  *     the rows                      ╵                  of the batch that does so: as of 44
- *     a page       ok    ok   no   ok    ok   ok
+ *     a subset     ok    ok   no   ok    ok   ok
  *
  * From where a batch's rows lie in time on, the log has the rows and the views of one moment again,
- * unless the views have changed since it began. So pages find their place however often rows move.
- * One that has none is taken again.
+ * unless the views have changed since it began. So subsets find their place however often rows
+ * move. One that has none is taken again.
  *
- * What cannot be mended from here: a client drops rows of the page when it reads of a move out that
- * lies in front of it, be that undone by then. They come again if they moved in, but not if they
- * were in the shape otherwise at the time, and the value is theirs since.
+ * What cannot be mended from here: a client drops rows of the subset when it reads of a move out
+ * that lies in front of it, be that undone by then. They come again if they moved in, but not if
+ * they were in the shape otherwise at the time, and the value is theirs since.
  *
  * Invariants:
  *
@@ -35,7 +35,7 @@ import type { Laggards } from "./laggards.ts";
 import { placeOf } from "./snapshot-place.ts";
 import type { Mark, Tape } from "./tape.ts";
 
-export interface PagesOptions {
+export interface SubsetWatchesOptions {
   readonly router: Router;
   readonly laggards: Laggards;
   readonly appointments: Appointments;
@@ -45,12 +45,12 @@ export interface PagesOptions {
   readonly askProgress: () => void;
 }
 
-/** A shape that a page is being taken of. */
-export interface PageWatch {
+/** A shape of which a subset is being read. */
+export interface SubsetWatch {
   readonly id: ShapeId;
   readonly since: Mark;
   readonly gaps: Gap[];
-  /** Looks again whether the page has a place. */
+  /** Looks again whether the subset has a place. */
   decide: () => void;
   giveUp: (error: Error) => void;
 }
@@ -61,26 +61,29 @@ interface Gap {
   to: Mark;
 }
 
-export class Pages {
-  readonly #options: PagesOptions;
-  readonly #watches = new Map<ShapeId, Set<PageWatch>>();
+export class SubsetWatches {
+  readonly #options: SubsetWatchesOptions;
+  readonly #watches = new Map<ShapeId, Set<SubsetWatch>>();
 
-  constructor(options: PagesOptions) {
+  constructor(options: SubsetWatchesOptions) {
     this.#options = options;
-    const { laggards } = options;
-    laggards.onBehind = ({ id, since }) => {
-      for (const { gaps } of this.#watchesOf(id)) gaps.push({ from: since, to: Infinity });
-    };
-    laggards.onReleased = ({ id }) => {
-      for (const watch of this.#watchesOf(id)) {
-        watch.gaps.at(-1)!.to = laggards.tape.mark;
-        watch.decide();
-      }
-    };
   }
 
-  /** To be called before the page's snapshot is taken. REQUIRES: a boundary. */
-  watch(id: ShapeId): PageWatch {
+  /** The shape of this gate has just fallen behind. */
+  fellBehind({ id, since }: Gate): void {
+    for (const { gaps } of this.#watchesOf(id)) gaps.push({ from: since, to: Infinity });
+  }
+
+  /** It is behind no more. */
+  released({ id }: Gate): void {
+    for (const watch of this.#watchesOf(id)) {
+      watch.gaps.at(-1)!.to = this.#options.laggards.tape.mark;
+      watch.decide();
+    }
+  }
+
+  /** To be called before the subset's snapshot is taken. REQUIRES: a boundary. */
+  watch(id: ShapeId): SubsetWatch {
     const { laggards, position } = this.#options;
     const since = laggards.follow(position());
     const gaps = laggards.gates.has(id) ? [{ from: since, to: Infinity }] : [];
@@ -91,7 +94,7 @@ export class Pages {
     return watch;
   }
 
-  unwatch(watch: PageWatch): void {
+  unwatch(watch: SubsetWatch): void {
     const watches = this.#watches.get(watch.id)!;
     watches.delete(watch);
     if (watches.size === 0) this.#watches.delete(watch.id);
@@ -102,7 +105,7 @@ export class Pages {
    * Whether the log has a place at which the shape is what a snapshot shows. Resolves as soon as
    * the stream has got there, and what the shape has missed is in its log.
    */
-  async shows(watch: PageWatch, bounds: SnapshotBounds): Promise<boolean> {
+  async shows(watch: SubsetWatch, bounds: SnapshotBounds): Promise<boolean> {
     const { appointments, askProgress, laggards, router } = this.#options;
     const placed = appointments.when(bounds.lsn, () => {
       const place = placeOf(bounds, watch.since, laggards.tape, router);
@@ -167,12 +170,12 @@ export class Pages {
     for (const watches of this.#watches.values()) for (const { giveUp } of watches) giveUp(error);
   }
 
-  #watchesOf(id: ShapeId): ReadonlySet<PageWatch> {
+  #watchesOf(id: ShapeId): ReadonlySet<SubsetWatch> {
     return this.#watches.get(id) ?? NONE;
   }
 }
 
-const NONE: ReadonlySet<PageWatch> = new Set();
+const NONE: ReadonlySet<SubsetWatch> = new Set();
 
 /** The first place behind `place` at which the views are at `position`, or the end of the tape. */
 function firstPlaceAt(tape: Tape, place: Mark, position: number): Mark {
@@ -182,7 +185,7 @@ function firstPlaceAt(tape: Tape, place: Mark, position: number): Mark {
 }
 
 /** Undefined: that is not known yet. */
-function isShownAt({ gaps }: PageWatch, place: Mark): boolean | undefined {
+function isShownAt({ gaps }: SubsetWatch, place: Mark): boolean | undefined {
   const gap = gaps.find(({ from, to }) => from <= place && place < to);
   if (gap === undefined) return true;
   return gap.to === Infinity ? undefined : false;
