@@ -91,7 +91,7 @@ test("3.2: errors", () => {
     headers: { "retry-after": "10", ...known },
     body: { message: "why" },
   });
-  assert.deepEqual(answer("SNAPSHOT_FAILED_UNEXPECTEDLY"), {
+  assert.deepEqual(answer("SNAPSHOT_FAILED_UNEXPECTEDLY", 500), {
     status: 500,
     headers: {},
     body: { message: "why" },

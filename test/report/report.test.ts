@@ -94,14 +94,16 @@ test("a run that fails takes none along, and is named", { timeout: 300_000 }, as
   });
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-  const exited = once(child, "exit") as Promise<[number]>;
+  // All that it said has been read by then, as it has not when it exits.
+  const closed = once(child, "close") as Promise<[number]>;
   // Once something has been measured, whatever runs is killed until that shows.
   while (child.exitCode === null && !stderr.includes("!!! could not be measured")) {
     if (stderr.includes("[1/6]")) childrenOf(child.pid!).forEach((pid) => killIfThere(pid));
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  assert.deepEqual(await exited, [1, null]);
+  assert.deepEqual(await closed, [1, null]);
   const failed = /^!!! could not be measured: (equality, 40 shapes, .*): its .* SIGKILL; (is .*)$/m;
+  assert.match(stderr, failed);
   const [, what, why] = failed.exec(stderr)!;
   assert.match(
     stderr,
