@@ -40,7 +40,10 @@ function runChild(order: Order): Promise<Answer> {
     const extension = extname(import.meta.url);
     const child = fork(new URL(`./child${extension}`, import.meta.url), { execArgv });
     child.once("message", (answer) => resolve(answer as Answer));
-    child.once("error", reject);
+    child.on("error", (error) => {
+      // One that has ended before it was told what to do says so itself.
+      if (child.pid === undefined) reject(error);
+    });
     child.once("exit", (code, signal) => {
       const end = `its process ended with ${code ?? signal ?? "nothing"}`;
       const advice = "is there memory enough? fewer shapes are asked for with --shapes";
