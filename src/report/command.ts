@@ -117,11 +117,16 @@ function describeOrigin(
   return { date, command: commandText(arguments_), environment: readEnvironment() };
 }
 
-/** Without what must not be shown to others: passwords in a URL, and the secret. */
+/** Without what must not be shown to others: of URLs what says where, and not the secret. */
 export function commandText(arguments_: readonly string[]): string {
   const shown = arguments_.map((argument, index) => {
     if (arguments_[index - 1] === "--secret") return "...";
-    return argument.replace(/^--secret=.*/, "--secret=...").replace(/\/\/[^@/]*@/, "//...@");
+    if (argument.startsWith("--secret=")) return "--secret=...";
+    // A password may have any character; what is behind the last @ is none of it.
+    const [, flag = "", scheme, rest] = /^(--\w+=)?(\w+:\/\/)(.*)$/s.exec(argument) ?? [];
+    if (scheme === undefined) return argument;
+    const place = rest!.replace(/^.*@/s, "...@").replace(/[?#].*$/s, "?...");
+    return `${flag}${scheme}${place}`;
   });
   return ["litz", "report", ...shown].join(" ");
 }

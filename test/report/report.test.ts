@@ -299,6 +299,15 @@ test("what must not be shown to others is not in the command", { timeout: 60_000
     "litz report --url http://127.0.0.1:1 --database postgresql://...@127.0.0.1:1/x " +
       "--secret ... --secret=...",
   );
+  const awkward = [
+    "--database=postgresql://me:hi@dd#en@host:5432/x",
+    "--url",
+    "http://h/?secret=hidden",
+  ];
+  assert.equal(
+    commandText(awkward),
+    "litz report --database=postgresql://...@host:5432/x --url http://h/?...",
+  );
 });
 
 test("sizes are sorted, a server's URL is that of its shapes", () => {
